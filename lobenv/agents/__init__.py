@@ -1,0 +1,1 @@
+"""Background traders: one file a kind, each its table and its rule."""

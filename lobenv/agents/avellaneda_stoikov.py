@@ -1,0 +1,95 @@
+"""Market makers that quote by Avellaneda and Stoikov (2008): one bid and one ask about a reservation price.
+
+Equations (29) and (30) of the paper: the reservation price is s - q gamma sigma^2 (T - t), the total spread
+gamma sigma^2 (T - t) + (2 / gamma) ln(1 + gamma / k). Here q counts lots, prices are ticks and time is seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, PositiveFloat
+
+from lobenv.agents.base import SECOND, AgentConfig
+from lobenv.agents.ladder import LADDER, learn, quote, withdraw_side
+from lobenv.agents.memory import own
+from lobenv.compiled import kernel
+from lobenv.market import feed
+from lobenv.market.tables import World
+
+STATE = np.dtype(
+    [
+        ("ladder", LADDER),
+        ("risk", "f8"),  # gamma sigma^2 [ticks per lot per s]
+        ("constant", "f8"),  # (1 / gamma) ln(1 + gamma / k) [ticks]
+        ("horizon", "f8"),  # s; 0 to use the time left in the session
+        ("qty", "i8"),
+    ],
+    align=True,
+)
+SIZE = STATE.itemsize
+
+
+class AvellanedaStoikovMaker(AgentConfig):
+    """Makers quoting by Avellaneda and Stoikov (2008).
+
+    Attributes:
+        risk_aversion: gamma [1 / (ticks x lots)].
+        arrival_decay: k, the decay of fill intensity with distance [1 / tick].
+        volatility_ticks: sigma [ticks per sqrt(s)].
+        horizon_s: T - t held constant [s]; 0 for the time left in the session.
+        quote_shares: Size of each quote; a lot in the formula.
+    """
+
+    kind: Literal["avellaneda_stoikov"] = "avellaneda_stoikov"
+    risk_aversion: PositiveFloat = 0.1
+    arrival_decay: PositiveFloat = 0.5
+    volatility_ticks: PositiveFloat = 1.0
+    horizon_s: float = Field(5.0, ge=0)
+    quote_shares: int = Field(100, ge=1)
+
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+        state["risk"] = self.risk_aversion * self.volatility_ticks**2
+        state["constant"] = math.log1p(self.risk_aversion / self.arrival_decay) / self.risk_aversion
+        state["horizon"] = self.horizon_s
+        state["qty"] = self.quote_shares
+
+
+@kernel
+def wake(world: World, agent, next_wake):
+    """Move both quotes to the formula's distances from the mid seen."""
+    book = world.agents[agent]["book"]
+    state = own(world, agent, STATE, SIZE)
+    view = feed.look(world, agent, book)
+    if not feed.has_both_sides(world, book, view):
+        return next_wake
+    touch = world.feed[book, view]["price"]
+    left = state["horizon"]
+    if left == 0.0:
+        left = max(world.clock[0]["session_close"] - world.clock[0]["now"], 0) / SECOND
+    held = world.accounts[agent, book]["known_position"]
+    reservation = 0.5 * (touch[0] + touch[1]) - held / state["qty"] * state["risk"] * left
+    half = 0.5 * state["risk"] * left + state["constant"]
+    bid = min(math.floor(reservation - half), touch[1] - 1)
+    ask = max(math.ceil(reservation + half), touch[0] + 1)
+    _quote_side(world, agent, book, state, held, 1, bid)
+    _quote_side(world, agent, book, state, held, -1, ask)
+    return next_wake
+
+
+@kernel
+def _quote_side(world: World, agent, book, state, held, side, price):
+    """Quote a side unless the inventory cap forbids it."""
+    cap = world.agents[agent]["inventory_cap"]
+    if cap > 0 and side * held + state["qty"] > cap:
+        withdraw_side(world, agent, book, state["ladder"], side)
+    else:
+        quote(world, agent, book, state["ladder"], side, price, 1, 1, state["qty"])
+
+
+@kernel
+def informed(world: World, agent, message):
+    """Learn from an execution report which quotes still stand."""
+    learn(own(world, agent, STATE, SIZE)["ladder"], message)

@@ -1,0 +1,60 @@
+"""What all kinds of background trader share: the frozen configuration, and the first steps of every decision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from lobenv.market.tables import STP_CANCEL_BOTH, STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_OFF
+
+SECOND = 1_000_000_000
+PREVENTION = {
+    "off": STP_OFF,
+    "cancel_newest": STP_CANCEL_NEWEST,
+    "cancel_oldest": STP_CANCEL_OLDEST,
+    "cancel_both": STP_CANCEL_BOTH,
+}
+
+
+class Frozen(BaseModel):
+    """A configuration: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AgentConfig(Frozen):
+    """A group of background traders of one kind.
+
+    Attributes:
+        count: How many there are.
+        mean_interval_s: Mean time between two decisions of one trader [s]; decisions are Poisson unless the kind says else.
+        latency: Name of the latency profile of its links.
+        computation_us: From decision to sending [us].
+        books: Names of the books traded, dealt out in turn; empty for all.
+        inventory_cap_shares: Largest position that the exchange lets it build up; 0 for none.
+        order_rate_per_s: Messages a second that the exchange accepts; 0 for no limit.
+        self_trade_prevention: What happens when two orders of one trader meet.
+        label: Ground truth of its intent on the tape; 0 for ordinary trading.
+    """
+
+    count: int = Field(1, ge=0, le=1_000_000)
+    mean_interval_s: PositiveFloat = 10.0
+    latency: str = "metro"
+    computation_us: float = Field(50.0, ge=0)
+    books: tuple[str, ...] = ()
+    inventory_cap_shares: int = Field(0, ge=0)
+    order_rate_per_s: int = Field(0, ge=0)
+    self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_oldest"
+    label: int = Field(0, ge=0, le=127)
+
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+        """Fill the record of one trader's own state, in place.
+
+        Args:
+            state: Record of the kind's STATE dtype.
+            index: Which of the group.
+            close_ns: End of the session [ns].
+        """
+        raise NotImplementedError(type(self).__name__)

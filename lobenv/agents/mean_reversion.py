@@ -1,0 +1,82 @@
+"""Mean-reversion traders: they buy what has fallen unusually far below its recent average, and close when it is back."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from pydantic import PositiveFloat
+
+from lobenv.agents.base import SECOND, AgentConfig
+from lobenv.agents.memory import own
+from lobenv.agents.sizes import draw_size
+from lobenv.compiled import kernel
+from lobenv.market import feed, gateway
+from lobenv.market.tables import World
+
+STATE = np.dtype(
+    [
+        ("mean", "f8"),  # exponentially weighted mid [ticks]; 0 before the first
+        ("variance", "f8"),  # of the mid about it [ticks^2]
+        ("updated", "i8"),  # ns
+        ("window", "f8"),  # s
+        ("threshold", "f8"),
+    ],
+    align=True,
+)
+SIZE = STATE.itemsize
+
+
+class MeanReversion(AgentConfig):
+    """Mean-reversion traders.
+
+    Attributes:
+        window_s: Time constant of the average and of the deviation [s].
+        threshold: Deviations from the average at which a position is opened.
+    """
+
+    kind: Literal["mean_reversion"] = "mean_reversion"
+    window_s: PositiveFloat = 300.0
+    threshold: PositiveFloat = 2.0
+
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+        state["window"] = self.window_s
+        state["threshold"] = self.threshold
+
+
+@kernel
+def wake(world: World, agent, next_wake):
+    """Open against a deviation beyond the threshold; close when the mid has come back to its average."""
+    book = world.agents[agent]["book"]
+    qty = draw_size(world, world.agents[agent]["stream"])
+    view = feed.look(world, agent, book)
+    if not feed.has_both_sides(world, book, view):
+        return next_wake
+    touch = world.feed[book, view]["price"]
+    score = _score(own(world, agent, STATE, SIZE), 0.5 * (touch[0] + touch[1]), world.clock[0]["now"])
+    position = world.accounts[agent, book]["known_position"]
+    threshold = own(world, agent, STATE, SIZE)["threshold"]
+    if position == 0 and abs(score) > threshold:
+        side = -1 if score > 0.0 else 1
+        gateway.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
+    elif position != 0 and score * position >= 0.0:
+        side = -1 if position > 0 else 1
+        gateway.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], abs(position))
+    return next_wake
+
+
+@kernel
+def _score(state, mid, now):
+    """Distance of the mid from its average in deviations, before the average takes it in."""
+    if state["mean"] == 0.0:
+        state["mean"] = mid
+        state["updated"] = now
+        return 0.0
+    weight = 1.0 - math.exp(-(now - state["updated"]) / (state["window"] * SECOND))
+    distance = mid - state["mean"]
+    deviation = math.sqrt(state["variance"])
+    state["variance"] += weight * (distance * distance - state["variance"])
+    state["mean"] += weight * distance
+    state["updated"] = now
+    return distance / deviation if deviation > 0.5 else 0.0

@@ -1,0 +1,20 @@
+"""Finds a trader's own record in the market's memory."""
+
+from __future__ import annotations
+
+from lobenv.compiled import kernel
+from lobenv.market.tables import World
+
+
+@kernel
+def own(world: World, agent, dtype, size):
+    """The trader's own record, to read and to write.
+
+    Args:
+        world: The market.
+        agent: The trader.
+        dtype: STATE of its kind.
+        size: `dtype.itemsize`, which compiled code cannot ask for.
+    """
+    start = world.agents[agent]["memory"]
+    return world.memory[start : start + size].view(dtype)[0]

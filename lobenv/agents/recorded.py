@@ -1,0 +1,56 @@
+"""Recorded flow: sends a recording's messages at their times, without delay, into a market that others trade in too.
+
+Additions and cancellations are sent as they were. An execution is sent as a marketable order that may trade at the recorded
+price or better, so that it meets whoever is first in the book now; the rest of it is cancelled. A message about an order
+that is no longer there, because it was filled by someone who was not in the recording, is dropped and counted.
+"""
+
+from __future__ import annotations
+
+from lobenv.compiled import kernel
+from lobenv.market import gateway
+from lobenv.market.book import slot_of
+from lobenv.market.tables import NEVER, World
+from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
+
+@kernel
+def wake(world: World, agent, next_wake):
+    """Send the row of the recording that is due, and sleep until the next, which may be at the same time."""
+    clock = world.clock[0]
+    row = clock["recording_next"]
+    if row < world.recording.shape[0]:
+        _send(world, agent, row)
+        clock["recording_next"] = row + 1
+    return next_row_time(world)
+
+
+@kernel
+def next_row_time(world: World):
+    """When the next row of the recording is due [ns], NEVER after the last."""
+    row = world.clock[0]["recording_next"]
+    return world.recording[row]["time"] if row < world.recording.shape[0] else NEVER
+
+
+@kernel
+def _send(world: World, agent, i):
+    """Send one recorded message."""
+    row = world.recording[i]
+    book, kind, side = world.agents[agent]["book"], row["kind"], row["side"]
+    if kind == ADD:
+        row["order_id"] = gateway.send_limit(world, agent, book, side, row["price"], row["qty"])
+    elif kind == EXECUTE or kind == EXECUTE_HIDDEN:
+        gateway.send_marketable(world, agent, book, -side, row["price"], row["qty"])
+    elif kind == DELETE or kind == REDUCE:
+        _withdraw(world, agent, book, row)
+
+
+@kernel
+def _withdraw(world: World, agent, book, row):
+    """Cancel or reduce the order that an earlier row added, if it is still there."""
+    order_id = world.recording[row["reference"]]["order_id"] if row["reference"] >= 0 else 0
+    if slot_of(world, order_id) < 0:
+        world.clock[0]["recording_dropped"] += 1
+    elif row["kind"] == DELETE:
+        gateway.send_cancel(world, agent, book, order_id)
+    else:
+        gateway.send_reduce(world, agent, book, order_id, row["qty"])

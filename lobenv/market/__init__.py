@@ -1,0 +1,1 @@
+"""One market, compiled: the only place where orders meet."""

@@ -1,0 +1,73 @@
+"""Pegged orders: not displayed, priced by the displayed touch, and moved to the back of the queue when it moves."""
+
+from __future__ import annotations
+
+from lobenv.compiled import kernel
+from lobenv.market import book as ladder
+from lobenv.market import ledger, matching
+from lobenv.market.feed import has_touch
+from lobenv.market.resting import match_and_rest
+from lobenv.market.tables import NONE, PEG_PRIMARY, REASON_NO_REFERENCE, REASON_NONE, TAKING, World
+
+MOST_MOVES = 1024  # of pegged orders after one message, against two that would chase each other
+
+
+@kernel
+def peg_price(world: World, slot):
+    """Where a pegged order belongs now [ticks], or 0 where the book gives no reference.
+
+    A primary peg stands at its own side's best; a midpoint peg at the mid, rounded away from the other side. Neither goes
+    beyond the order's limit.
+    """
+    order = world.orders[slot]
+    book, side = order["book"], order["side"]
+    shown = world.books[book]["shown"]
+    own = shown[ladder.column(side)]
+    if order["kind"] == PEG_PRIMARY:
+        if own == ladder.outside(world, book, side):
+            return 0
+        target = own
+    else:
+        if not has_touch(world, book):
+            return 0
+        total = shown[0] + shown[1]
+        target = total // 2 if side > 0 else (total + 1) // 2
+    return target if side * (target - order["limit"]) <= 0 else order["limit"]
+
+
+@kernel
+def price_pegged(world: World, slot):
+    """Price a pegged order on arrival; the reason to refuse it, or REASON_NONE."""
+    target = peg_price(world, slot)
+    if target == 0 or not ladder.in_window(world, world.orders[slot]["book"], target):
+        return REASON_NO_REFERENCE
+    world.orders[slot]["price"] = target
+    return REASON_NONE
+
+
+@kernel
+def reprice(world: World, book):
+    """Move every pegged order whose reference has moved; it may execute where it arrives."""
+    for _ in range(MOST_MOVES):
+        slot = _first_misplaced(world, book)
+        if slot == NONE:
+            return
+        order = world.orders[slot]
+        target = peg_price(world, slot)
+        ladder.leave(world, slot)
+        ledger.unlist_order(world, slot)
+        matching.unlist_pegged(world, slot)
+        order["state"] = TAKING
+        order["price"] = target
+        match_and_rest(world, slot)
+
+
+@kernel
+def _first_misplaced(world: World, book):
+    slot = world.books[book]["first_pegged"]
+    while slot >= 0:
+        target = peg_price(world, slot)
+        if target != 0 and target != world.orders[slot]["price"] and ladder.in_window(world, book, target):
+            return slot
+        slot = world.orders[slot]["next_pegged"]
+    return NONE

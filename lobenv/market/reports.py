@@ -1,0 +1,166 @@
+"""Execution reports: written at the exchange, delivered to the agent a link's delay later."""
+
+from __future__ import annotations
+
+from lobenv.compiled import kernel
+from lobenv.market import events, ledger
+from lobenv.market.network import travel
+from lobenv.market.tables import (
+    ACK,
+    FILL,
+    NONE,
+    PARTIAL,
+    QUOTE_LIVE,
+    QUOTE_NONE,
+    QUOTE_PENDING,
+    REJECTED,
+    REPLACED,
+    REPORT,
+    REPORTING,
+    World,
+)
+
+
+@kernel
+def allocate_message(world: World):
+    """Take a free message slot.
+
+    Raises:
+        OverflowError: All are under way.
+    """
+    slot = world.clock[0]["free_message"]
+    if slot < 0:
+        raise OverflowError("message table full: raise capacity.messages of the scenario")
+    world.clock[0]["free_message"] = world.messages[slot]["next"]
+    return slot
+
+
+@kernel
+def release_message(world: World, slot):
+    """Give a message slot back."""
+    world.messages[slot]["next"] = world.clock[0]["free_message"]
+    world.clock[0]["free_message"] = slot
+
+
+@kernel
+def send_report(world: World, owner, book, kind, reason, order_id, side, price, qty, remaining, fee, maker, twice_mid):
+    """Put an execution report on its owner's link."""
+    now = world.clock[0]["now"]
+    delivery = travel(world, owner, book, REPORTING, now)
+    if delivery < 0:
+        world.clock[0]["lost"] += 1
+        return
+    slot = allocate_message(world)
+    message = world.messages[slot]
+    message["order_id"] = order_id
+    message["time"] = now
+    message["fee"] = fee
+    message["owner"] = owner
+    message["price"] = price
+    message["qty"] = qty
+    message["remaining"] = remaining
+    message["twice_mid"] = twice_mid
+    message["book"] = book
+    message["kind"] = kind
+    message["reason"] = reason
+    message["side"] = side
+    message["maker"] = maker
+    events.schedule(world, delivery, REPORT, slot)
+
+
+@kernel
+def report_order(world: World, slot, kind, reason):
+    """Report on a live order as it stands: accepted, replaced, or left as it was by a request that was refused."""
+    order = world.orders[slot]
+    owner, book = order["owner"], order["book"]
+    if kind == REJECTED:
+        world.accounts[owner, book]["rejected"] += 1
+    remaining = order["qty"] + order["reserve"]
+    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], 0, remaining, 0, 0, 0)
+
+
+@kernel
+def report_end(world: World, slot, kind, reason):
+    """Report that an order is no more, cancelled or refused, with the shares it still had."""
+    order = world.orders[slot]
+    owner, book = order["owner"], order["book"]
+    if kind == REJECTED:
+        world.accounts[owner, book]["rejected"] += 1
+    left = order["qty"] + order["reserve"]
+    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], left, 0, 0, 0, 0)
+
+
+@kernel
+def deliver(world: World, slot):
+    """Let a report take effect on what its owner knows."""
+    message = world.messages[slot]
+    owner, book = message["owner"], message["book"]
+    if message["kind"] == PARTIAL or message["kind"] == FILL:
+        ledger.learn_trade(world, owner, book, message["side"], message["price"], message["qty"], message["fee"])
+    external = world.agents[owner]["external"]
+    if external >= 0:
+        _receive(world, external, slot)
+    release_message(world, slot)
+
+
+@kernel
+def _receive(world: World, external, slot):
+    """Copy a report to the inbox and bring the external agent's picture of its quotes up to date."""
+    message = world.messages[slot]
+    count = world.clock[0]["inbox_count"]
+    row = world.inbox[count % world.inbox.shape[0]]
+    row["delivered"] = world.clock[0]["now"]
+    row["time"] = message["time"]
+    row["order_id"] = message["order_id"]
+    row["fee"] = message["fee"]
+    row["external"] = external
+    row["price"] = message["price"]
+    row["qty"] = message["qty"]
+    row["remaining"] = message["remaining"]
+    row["twice_mid"] = message["twice_mid"]
+    row["book"] = message["book"]
+    row["kind"] = message["kind"]
+    row["reason"] = message["reason"]
+    row["side"] = message["side"]
+    row["maker"] = message["maker"]
+    world.clock[0]["inbox_count"] = count + 1
+    _update_quote(world.externals[external], message)
+    if world.externals[external]["wants_reports"]:
+        world.clock[0]["attention"] = external
+
+
+@kernel
+def _update_quote(agent, message):
+    """Follow the reported life of the two quotes."""
+    for i in range(2):
+        if agent["quote_state"][i] == QUOTE_NONE or agent["quote_id"][i] != message["order_id"]:
+            continue
+        kind = message["kind"]
+        if kind == ACK or kind == REPLACED:
+            agent["quote_state"][i] = QUOTE_LIVE
+            agent["quote_price"][i] = message["price"]
+            agent["quote_qty"][i] = message["remaining"]
+        elif kind == PARTIAL:
+            agent["quote_qty"][i] = message["remaining"]
+        elif kind == REJECTED and message["remaining"] > 0:
+            # The request was refused and the order rests as it was.
+            agent["quote_state"][i] = QUOTE_LIVE
+            agent["quote_price"][i] = message["price"]
+            agent["quote_qty"][i] = message["remaining"]
+        else:
+            agent["quote_state"][i] = QUOTE_NONE
+            agent["quote_qty"][i] = 0
+
+
+@kernel
+def is_pending(agent, i):
+    """Whether the external agent still waits for word of its quote in column i."""
+    return agent["quote_state"][i] == QUOTE_PENDING
+
+
+@kernel
+def no_quote(agent, i):
+    """Forget the quote in column i."""
+    agent["quote_state"][i] = QUOTE_NONE
+    agent["quote_id"][i] = NONE
+    agent["quote_qty"][i] = 0

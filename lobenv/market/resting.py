@@ -1,0 +1,68 @@
+"""What becomes of an order once it has been let in: it is executed as far as it goes, and its remainder rests or ends."""
+
+from __future__ import annotations
+
+from lobenv.compiled import kernel
+from lobenv.market import book as ladder
+from lobenv.market import ledger, matching
+from lobenv.market.recorder import record_order
+from lobenv.market.reports import report_end
+from lobenv.market.tables import (
+    CANCELLED,
+    GTC,
+    LIMIT,
+    MARKET,
+    NONE,
+    REASON_NONE,
+    REASON_UNFILLED,
+    RESTING,
+    World,
+)
+from lobenv.tape.schema import ADD
+
+
+@kernel
+def crosses(world: World, slot):
+    """Whether an order would execute on arrival."""
+    order = world.orders[slot]
+    best = world.books[order["book"]]["best"][ladder.column(-order["side"])]
+    return order["side"] * (order["price"] - best) >= 0
+
+
+@kernel
+def match_and_rest(world: World, slot):
+    """Execute what can be executed, then rest, cancel or end the remainder."""
+    order = world.orders[slot]
+    reason = matching.take(world, slot) if crosses(world, slot) else REASON_NONE
+    if order["qty"] == 0:
+        ladder.release(world, slot)
+    elif reason != REASON_NONE:
+        end_taker(world, slot, reason)
+    elif order["tif"] != GTC or order["kind"] == MARKET:
+        end_taker(world, slot, REASON_UNFILLED)
+    else:
+        rest(world, slot)
+
+
+@kernel
+def end_taker(world: World, slot, reason):
+    """Cancel what is left of an incoming order."""
+    report_end(world, slot, CANCELLED, reason)
+    ladder.release(world, slot)
+
+
+@kernel
+def rest(world: World, slot):
+    """Put an incoming order in the book."""
+    order = world.orders[slot]
+    order["state"] = RESTING
+    if order["peak"] > 0 and order["peak"] < order["qty"]:
+        order["reserve"] = order["qty"] - order["peak"]
+        order["qty"] = order["peak"]
+    ladder.enter(world, slot)
+    ledger.list_order(world, slot)
+    if order["kind"] > LIMIT:
+        matching.list_pegged(world, slot)
+    elif ladder.is_displayed(order):
+        record_order(world, ADD, slot, order["qty"], NONE)
+        world.books[order["book"]]["changed"] = 1

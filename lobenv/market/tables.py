@@ -1,0 +1,436 @@
+"""Declares every record of the market's state, each field with its unit, and `World`, the tuple of tables they make up.
+
+One market is a `World`; a batch of E markets is the same tuple with one more leading axis. There is no Python object in
+it, so a copy is a snapshot, copying back is restoring, and equality is the equality of arrays.
+
+Units: time int64 ns since the session's first instant; price int32 ticks; quantity shares; money int64 milliticks x shares
+(one tick on one share is 1,000). Side is +1 for bid and -1 for ask; where a table has one column a side, column 0 is the
+bid and column 1 the ask. Letters in shapes: B books, A agents, N orders, K external agents, W ladder width in ticks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lobenv.tape.schema import RECORD
+
+MILLITICKS = 1000
+NEVER = np.int64(2**62)  # a time that does not come
+NONE = -1  # no slot, no agent, no order
+DEPTH = 10  # ticks a side in a capture of the book
+HORIZONS = 3  # time constants of the features kept for an external agent
+
+# Sides of a book
+BID, ASK = 1, -1
+
+# Order types
+LIMIT, MARKET, PEG_PRIMARY, PEG_MIDPOINT = 0, 1, 2, 3
+
+# Time in force
+GTC, IOC, FOK = 0, 1, 2
+
+# Order flags (bits)
+POST_ONLY, HIDDEN = 1, 2
+
+# Where an order is
+FREE, TRAVELLING, RESTING, TAKING = 0, 1, 2, 3
+
+# Self-trade prevention
+STP_OFF, STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH = 0, 1, 2, 3
+
+# Trading states of a book
+CLOSED, OPEN, HALTED = 0, 1, 2
+
+# Kinds of event
+(
+    NEW_ORDER,
+    REQUEST,
+    REPORT,
+    CAPTURE,
+    HALT_END,
+    RISK_CHECK,
+    FUNDAMENTAL_STEP,
+    FUNDAMENTAL_JUMP,
+    SESSION_OPEN,
+    SESSION_CLOSE,
+) = range(10)
+
+# Kinds of request that travel to the exchange beside new orders
+CANCEL, REDUCE, REPLACE, CANCEL_ALL = 0, 1, 2, 3
+
+# Kinds of execution report
+ACK, PARTIAL, FILL, CANCELLED, REPLACED, REJECTED = range(6)
+
+# Reasons given with a report
+(
+    REASON_NONE,
+    REASON_UNKNOWN_ORDER,
+    REASON_WRONG_OWNER,
+    REASON_BAD_QUANTITY,
+    REASON_PRICE_BAND,
+    REASON_HALTED,
+    REASON_CLOSED,
+    REASON_LIMIT_BREACHED,
+    REASON_RATE_LIMIT,
+    REASON_KILLED,
+    REASON_WOULD_CROSS,
+    REASON_NOT_FILLABLE,
+    REASON_UNFILLED,
+    REASON_SELF_TRADE,
+    REASON_OUT_OF_WINDOW,
+    REASON_ON_REQUEST,
+    REASON_SESSION_END,
+    REASON_TABLE_FULL,
+    REASON_ORDER_TYPE,
+    REASON_NO_REFERENCE,
+) = range(20)
+
+REASON_NAMES = (
+    "none",
+    "unknown order",
+    "wrong owner",
+    "quantity not positive",
+    "price outside the band",
+    "book halted",
+    "session closed",
+    "inventory cap breached",
+    "order rate limit breached",
+    "kill switch",
+    "post-only order would cross",
+    "fill-or-kill order not fillable",
+    "nothing more to fill",
+    "self-trade prevention",
+    "price window moved away",
+    "on request",
+    "session end",
+    "order table full",
+    "order type not allowed",
+    "no price to peg to",
+)
+
+# Directions of a link
+ORDER_ENTRY, REPORTING, FEED = 0, 1, 2
+
+# Shapes of jitter
+CONSTANT, UNIFORM, LOGNORMAL = 0, 1, 2
+
+# Rhythms of an agent's wakeups
+POISSON, REGULAR, ONCE = 0, 1, 2
+
+# Why the kernel handed back control
+REACHED, TAPE_FULL, ATTENTION = 0, 1, 2
+
+# Life of an external agent's quote, as far as it knows
+QUOTE_NONE, QUOTE_PENDING, QUOTE_LIVE = 0, 1, 2
+
+
+def _dtype(*fields: tuple) -> np.dtype:
+    return np.dtype(list(fields), align=True)
+
+
+CLOCK = _dtype(
+    ("now", "i8"),  # ns
+    ("session_open", "i8"),  # ns
+    ("session_close", "i8"),  # ns
+    ("sequence", "i8"),  # next tie-breaking number
+    ("next_order", "i8"),  # order ids issued so far
+    ("events", "i8"),  # kernel events handled
+    ("messages", "i8"),  # messages that arrived at an exchange
+    ("trades", "i8"),  # executions
+    ("lost", "i8"),  # messages dropped by a link
+    ("inbox_count", "i8"),  # reports ever put in the inbox; the slot is this modulo its length
+    ("recording_next", "i8"),  # next row of the recording to send
+    ("recording_dropped", "i8"),  # recorded messages that no longer applied
+    ("tape_count", "i8"),  # records on the tape since it was last drained
+    ("events_size", "i4"),
+    ("wakes_size", "i4"),
+    ("free_order", "i4"),  # head of the list of free order slots
+    ("free_message", "i4"),  # head of the list of free message slots
+    ("attention", "i4"),  # external agent that a report has just reached, when it asked to be told
+)
+
+BOOK = _dtype(
+    ("venue", "i4"),
+    ("symbol", "i4"),
+    ("state", "i4"),  # CLOSED, OPEN or HALTED
+    ("base", "i4"),  # lowest price of the window [ticks]
+    ("best", "i4", (2,)),  # best price of any order a side [ticks]; one outside the window where there is none
+    ("shown", "i4", (2,)),  # best displayed price a side [ticks]; one outside the window where there is none
+    ("shown_qty", "i4", (2,)),  # displayed there [shares]
+    ("last_price", "i4"),  # of the last trade [ticks]; 0 before the first
+    ("first_pegged", "i4"),  # head of the list of pegged orders
+    ("changed", "i4"),  # something happened that the feed has not shown
+    ("halt_band", "i4"),  # allowed distance of a trade from the reference [ticks]; 0 switches halts off
+    ("halt_pause", "i8"),  # ns
+    ("halt_memory", "i8"),  # time constant of the trailing reference [ns]
+    ("reference", "f8"),  # trailing mid [ticks]
+    ("reference_time", "i8"),  # ns
+    ("halts", "i8"),
+    ("maker_fee", "i8"),  # milliticks a share; negative is a rebate
+    ("taker_fee", "i8"),  # milliticks a share
+    ("maker_ppm", "i8"),  # millionths of the value traded
+    ("taker_ppm", "i8"),  # millionths of the value traded
+    ("revenue", "i8"),  # fees taken less rebates paid [milliticks x shares]
+    ("buy_volume", "i8"),  # buyer-initiated shares
+    ("sell_volume", "i8"),  # seller-initiated shares
+    ("trades", "i8"),
+    ("feed_count", "i8"),  # views ever published; the slot is this modulo the ring's length
+)
+
+LEVEL = _dtype(
+    ("qty", "i4"),  # displayed shares
+    ("hidden", "i4"),  # shares of non-displayed orders
+    ("head", "i4"),  # first displayed order
+    ("tail", "i4"),
+    ("hidden_head", "i4"),  # first non-displayed order
+    ("hidden_tail", "i4"),
+)
+
+ORDER = _dtype(
+    ("id", "i8"),  # sequence << SLOT_BITS | slot, so that a stale id is recognised
+    ("owner", "i4"),
+    ("price", "i4"),  # ticks
+    ("qty", "i4"),  # open shares; of an iceberg, those displayed now
+    ("reserve", "i4"),  # open shares of an iceberg that are not displayed
+    ("peak", "i4"),  # shares an iceberg displays at a time; 0 for other orders
+    ("limit", "i4"),  # worst price a pegged order may take [ticks]
+    ("previous", "i4"),  # neighbours in the queue
+    ("next", "i4"),
+    ("previous_own", "i4"),  # neighbours in the owner's list
+    ("next_own", "i4"),
+    ("previous_pegged", "i4"),  # neighbours among the book's pegged orders
+    ("next_pegged", "i4"),
+    ("book", "i2"),
+    ("side", "i1"),
+    ("kind", "i1"),  # LIMIT, MARKET, PEG_PRIMARY or PEG_MIDPOINT
+    ("tif", "i1"),
+    ("flags", "i1"),
+    ("state", "i1"),
+    ("label", "i1"),  # ground truth of the owner's intent
+)
+
+MESSAGE = _dtype(
+    ("order_id", "i8"),
+    ("time", "i8"),  # at the exchange [ns]
+    ("fee", "i8"),  # milliticks x shares
+    ("owner", "i4"),
+    ("price", "i4"),
+    ("qty", "i4"),
+    ("remaining", "i4"),  # open shares after it
+    ("twice_mid", "i4"),  # twice the mid before the execution; for evaluation, never for an agent
+    ("next", "i4"),  # next free slot, while free
+    ("book", "i2"),
+    ("kind", "i1"),
+    ("reason", "i1"),
+    ("side", "i1"),
+    ("maker", "i1"),
+)
+
+EVENT = _dtype(
+    ("time", "i8"),
+    ("sequence", "i8"),
+    ("kind", "i4"),
+    ("subject", "i4"),  # what it is about: an order slot, a message slot, an agent, a book
+)
+
+AGENT = _dtype(
+    ("key", "u8"),  # of its random stream
+    ("wakes", "i8"),  # wakeups so far
+    ("interval", "f8"),  # mean time between wakeups [ns]
+    ("computation", "i8"),  # delay between deciding and sending [ns]
+    ("inventory_cap", "i8"),  # shares; 0 for none
+    ("loss_limit", "i8"),  # milliticks x shares; 0 for none
+    ("order_rate", "i4"),  # messages a second; 0 for no limit
+    ("allowed", "i4"),  # bits of the order types it may send; 0 for all
+    ("kind", "i4"),
+    ("rhythm", "i4"),  # POISSON, REGULAR or ONCE
+    ("link_class", "i4"),
+    ("book", "i4"),  # home book
+    ("memory", "i4"),  # offset of its own state [bytes]
+    ("stream", "i4"),
+    ("identity", "i8"),  # keys its streams, whatever else there is in the market
+    ("external", "i4"),  # index among the external agents, or NONE
+    ("flatten", "i1"),  # the kill switch also closes the position
+    ("stp", "i1"),
+    ("label", "i1"),
+)
+
+ACCOUNT = _dtype(
+    ("position", "i8"),  # shares
+    ("cash", "i8"),  # from trading, before fees [milliticks x shares]
+    ("fees", "i8"),  # paid, net of rebates
+    ("cost", "i8"),  # what the open position cost, at average cost
+    ("known_position", "i8"),  # as reported to the agent
+    ("known_cash", "i8"),  # as reported, after fees
+    ("known_cost", "i8"),
+    ("open_qty", "i8", (2,)),  # shares resting a side
+    ("volume", "i8"),  # shares traded
+    ("maker_volume", "i8"),
+    ("orders_sent", "i8"),
+    ("cancels_sent", "i8"),
+    ("replaces_sent", "i8"),
+    ("rejected", "i8"),
+    ("quantity_sent", "i8"),
+    ("rate_second", "i8"),  # the second that the rate limit counts in
+    ("rate_count", "i4"),
+    ("open_orders", "i4"),
+    ("first_order", "i4"),
+    ("killed", "i4"),
+)
+
+SESSION = _dtype(
+    ("last", "i8", (3,)),  # latest arrival, delivery and view time: nothing overtakes on a link [ns]
+    ("stream", "i4", (3,)),
+)
+
+LINK = _dtype(
+    ("base", "i8", (3,)),  # ns
+    ("scale", "f8", (3,)),  # width of uniform jitter, median of lognormal jitter [ns]
+    ("shape", "f8", (3,)),  # sigma of lognormal jitter
+    ("drop", "f8", (3,)),  # probability that a message is lost
+    ("jitter", "i4", (3,)),
+)
+
+VIEW = _dtype(
+    ("time", "i8"),  # ns
+    ("buy_volume", "i8"),
+    ("sell_volume", "i8"),
+    ("price", "i4", (2,)),  # best displayed prices
+    ("qty", "i4", (2,)),
+    ("last_price", "i4"),
+    ("trades", "i4"),
+    ("state", "i4"),
+)
+
+FUNDAMENTAL = _dtype(
+    ("value", "f8"),  # ticks
+    ("mean", "f8"),  # ticks
+    ("reversion", "f8"),  # 1/s
+    ("volatility", "f8"),  # ticks per sqrt(s)
+    ("decay", "f8"),  # of the distance from the mean over one step
+    ("deviation", "f8"),  # of the change over one step [ticks]
+    ("jump_interval", "f8"),  # mean time between jumps [ns]; 0 for none
+    ("jump_mean", "f8"),  # ticks, of the absolute size
+    ("jump_deviation", "f8"),  # ticks
+    ("step", "i8"),  # grid of the diffusion [ns]
+    ("stream", "i4"),
+    ("jump_stream", "i4"),
+)
+
+EXTERNAL = _dtype(
+    ("interval", "i8"),  # between decisions [ns]
+    ("first_decision", "i8"),  # ns
+    ("decision", "i8"),  # index of the last decision
+    ("capture", "i8"),  # index of the decision whose view is captured next
+    ("quote_id", "i8", (2,)),
+    ("quote_sent", "i8", (2,)),  # ns
+    ("quote_price", "i4", (2,)),
+    ("quote_qty", "i4", (2,)),  # open, as reported
+    ("quote_state", "i4", (2,)),
+    ("view_time", "i8"),  # of the view the features below were last updated with
+    ("buy_volume", "i8"),
+    ("sell_volume", "i8"),
+    ("trades", "i8"),
+    ("mid", "f8"),  # ticks
+    ("flow", "f8", (HORIZONS,)),  # shares
+    ("mid_mean", "f8", (HORIZONS,)),  # ticks
+    ("variance", "f8"),  # ticks^2 per s
+    ("trade_rate", "f8"),  # 1/s
+    ("value", "i8"),  # P&L at the last decision [milliticks x shares]
+    ("twice_mid", "i8"),  # twice the mid at the last decision, as the exchange had it
+    ("agent", "i4"),
+    ("book", "i4"),
+    ("wants_reports", "i4"),  # hand back control when a report reaches it
+)
+
+CAPTURED = _dtype(
+    ("time", "i8"),
+    ("decision", "i8"),
+    ("buy_volume", "i8"),
+    ("sell_volume", "i8"),
+    ("trades", "i8"),
+    ("ahead", "i8", (2,)),  # displayed shares ahead of the agent's quote, NONE where it does not rest
+    ("price", "i4", (2,)),
+    ("depth", "i4", (2, DEPTH)),  # displayed shares at each tick from the touch
+    ("state", "i4"),
+)
+
+RECEIVED = _dtype(
+    ("delivered", "i8"),  # ns
+    ("time", "i8"),  # at the exchange [ns]
+    ("order_id", "i8"),
+    ("fee", "i8"),
+    ("external", "i4"),
+    ("price", "i4"),
+    ("qty", "i4"),
+    ("remaining", "i4"),
+    ("twice_mid", "i4"),
+    ("book", "i2"),
+    ("kind", "i1"),
+    ("reason", "i1"),
+    ("side", "i1"),
+    ("maker", "i1"),
+)
+
+RECORDED = _dtype(
+    ("time", "i8"),  # ns since the session's first instant
+    ("order_id", "i8"),  # of the order this row added, once it has been sent
+    ("price", "i4"),
+    ("qty", "i4"),
+    ("reference", "i4"),  # row that added the order this row is about, NONE for an addition
+    ("kind", "i1"),
+    ("side", "i1"),
+)
+
+SLOT_BITS = 20  # an order id carries its slot, so that finding an order needs no search
+
+
+class World(NamedTuple):
+    """All tables of one market. With a leading axis E on each: a batch."""
+
+    clock: np.ndarray  # (1,) CLOCK
+    books: np.ndarray  # (B,) BOOK
+    levels: np.ndarray  # (B, W) LEVEL, a ring: the price modulo W
+    orders: np.ndarray  # (N,) ORDER
+    messages: np.ndarray  # (M,) MESSAGE
+    events: np.ndarray  # (H,) EVENT, heap of what is under way
+    wakes: np.ndarray  # (A,) EVENT, heap of the agents' next wakeups
+    agents: np.ndarray  # (A,) AGENT
+    memory: np.ndarray  # (bytes,) uint8, each agent's own state in the record of its kind
+    accounts: np.ndarray  # (A, B) ACCOUNT
+    sessions: np.ndarray  # (A, B) SESSION
+    links: np.ndarray  # (C, V) LINK, class of agent x venue
+    streams: np.ndarray  # (S,) uint64, states of the random streams
+    feed: np.ndarray  # (B, F) VIEW, ring of what was published
+    fundamentals: np.ndarray  # (symbols,) FUNDAMENTAL
+    externals: np.ndarray  # (K,) EXTERNAL
+    captures: np.ndarray  # (K, C) CAPTURED, ring by decision
+    inbox: np.ndarray  # (R,) RECEIVED, ring of reports that reached external agents
+    tape: np.ndarray  # (T,) RECORD; no row switches it off
+    recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
+
+
+DTYPES = World(
+    clock=CLOCK,
+    books=BOOK,
+    levels=LEVEL,
+    orders=ORDER,
+    messages=MESSAGE,
+    events=EVENT,
+    wakes=EVENT,
+    agents=AGENT,
+    memory=np.dtype("u1"),
+    accounts=ACCOUNT,
+    sessions=SESSION,
+    links=LINK,
+    streams=np.dtype("u8"),
+    feed=VIEW,
+    fundamentals=FUNDAMENTAL,
+    externals=EXTERNAL,
+    captures=CAPTURED,
+    inbox=RECEIVED,
+    tape=RECORD,
+    recording=RECORDED,
+)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,1 @@
+"""Frozen, validated configuration of a market, its presets, and the tables it is built into."""

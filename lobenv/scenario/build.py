@@ -1,0 +1,351 @@
+"""Turns a scenario into tables: the template that every market of a batch starts as a copy of."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from lobenv.agents.arbitrageur import Arbitrageur
+from lobenv.agents.base import PREVENTION, SECOND, AgentConfig
+from lobenv.agents.dispatch import EXTERNAL, KINDS, OPENING, RECORDED_FLOW
+from lobenv.agents.noise import Noise
+from lobenv.market.network import PROFILES, LinkModel, Profile, slowest_ns, write_link
+from lobenv.market.tables import (
+    CONSTANT,
+    DTYPES,
+    LOGNORMAL,
+    MILLITICKS,
+    NONE,
+    ONCE,
+    POISSON,
+    REGULAR,
+    STP_OFF,
+    UNIFORM,
+    World,
+)
+from lobenv.scenario.config import Fundamental, Latency, Link, Scenario
+
+JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
+DEFAULT_FUNDAMENTAL = Fundamental()
+MEMORY_ALIGNMENT = 16
+SEEDABLE_AGENTS = 1 << 20
+
+
+@dataclass(frozen=True)
+class External:
+    """An external agent: a learner, a policy or a Python strategy.
+
+    Attributes:
+        name: Keys its random streams.
+        book: Index of its home book.
+        latency: Name of its latency profile.
+        interval_ns: Time between its decisions [ns]; 0 for none.
+        computation_ns: From decision to sending [ns].
+        inventory_cap: Shares; 0 for none.
+        loss_limit: $; 0 for none.
+        order_rate: Messages a second; 0 for no limit.
+        allowed: Bits of the order types it may send; 0 for all.
+        flatten: The kill switch also closes its position.
+        wants_reports: The kernel hands back control when a report reaches it.
+        stp: Self-trade prevention.
+    """
+
+    name: str
+    book: int = 0
+    latency: str = "metro"
+    interval_ns: int = 0
+    computation_ns: int = 50_000
+    inventory_cap: int = 0
+    loss_limit: float = 0.0
+    order_rate: int = 0
+    allowed: int = 0
+    flatten: bool = True
+    wants_reports: bool = False
+    stp: int = STP_OFF
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a market starts from.
+
+    Attributes:
+        world: Tables of one market before its first instant.
+        opening: (mean shares a level, levels, half-spread in ticks, withdrawal in ns) of the opening book.
+        scenario: What it was built from.
+        first_external: Agent index of the first external agent.
+    """
+
+    world: World
+    opening: tuple[float, int, int, int]
+    scenario: Scenario
+    first_external: int = 1
+
+
+def build(
+    scenario: Scenario,
+    externals: tuple[External, ...] = (),
+    *,
+    tape: bool = False,
+    recording: np.ndarray | None = None,
+) -> Template:
+    """Lay out and fill the tables of a scenario.
+
+    Args:
+        scenario: The market.
+        externals: External agents; they become agents 1 … K.
+        tape: Whether the market keeps a tape.
+        recording: (rows,) RECORDED, flow of the replay scenario.
+
+    Returns:
+        The template, which no market changes.
+    """
+    groups = [(name, config) for name, config in scenario.agents.items() if config.count]
+    total = 1 + len(externals) + sum(config.count for _, config in groups)
+    classes = _link_classes(scenario, externals)
+    world = _allocate(scenario, externals, groups, total, len(classes), tape, recording)
+    _write_clock(world, scenario)
+    _write_books(world, scenario)
+    _write_fundamentals(world, scenario)
+    _write_links(world, scenario, classes)
+    _chain_free_slots(world)
+    _write_agents(world, scenario, externals, groups, classes, recording is not None)
+    _write_streams(world)
+    opening = scenario.opening
+    levels = 0 if recording is not None else opening.levels
+    return Template(
+        world,
+        (opening.mean_shares, levels, opening.half_spread_ticks, round(opening.withdraw_s * SECOND)),
+        scenario,
+    )
+
+
+def _symbols(scenario: Scenario) -> list[str]:
+    return list(dict.fromkeys(book.symbol for book in scenario.books))
+
+
+def _venues(scenario: Scenario) -> list[str]:
+    return list(dict.fromkeys(book.venue for book in scenario.books))
+
+
+def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[str]:
+    """Names of the latency profiles in use."""
+    names = [agents.latency for agents in scenario.agents.values()] + [agent.latency for agent in externals]
+    return list(dict.fromkeys(["none", *names]))
+
+
+def _state_bytes(config: AgentConfig) -> int:
+    size = KINDS[config.kind][1].itemsize  # pyright: ignore[reportAttributeAccessIssue]
+    return -(-size // MEMORY_ALIGNMENT) * MEMORY_ALIGNMENT
+
+
+def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int:
+    """Photographs of the book that can be under way to one external agent, and one to spare."""
+    most = 0
+    for agent in externals:
+        if agent.interval_ns:
+            delay = slowest_ns(profile_of(scenario, agent.latency).feed)
+            most = max(most, math.ceil(delay / agent.interval_ns))
+    return most + 2
+
+
+def _allocate(
+    scenario: Scenario,
+    externals: tuple[External, ...],
+    groups: list[tuple[str, AgentConfig]],
+    total: int,
+    classes: int,
+    tape: bool,
+    recording: np.ndarray | None,
+) -> World:
+    capacity, books = scenario.capacity, len(scenario.books)
+    symbols = len(_symbols(scenario))
+    shapes = World(
+        clock=(1,),
+        books=(books,),
+        levels=(books, capacity.ladder_ticks),
+        orders=(capacity.orders,),
+        messages=(capacity.messages,),
+        events=(capacity.events,),
+        wakes=(total,),
+        agents=(total,),
+        memory=(max(sum(config.count * _state_bytes(config) for _, config in groups), MEMORY_ALIGNMENT),),
+        accounts=(total, books),
+        sessions=(total, books),
+        links=(classes, len(_venues(scenario))),
+        streams=(total * (1 + 3 * books) + 2 * symbols,),
+        feed=(books, capacity.feed),
+        fundamentals=(symbols,),
+        externals=(len(externals),),
+        captures=(len(externals), _captures_needed(scenario, externals)),
+        inbox=(capacity.inbox,),
+        tape=(capacity.tape if tape else 0,),
+        recording=(0 if recording is None else len(recording),),
+    )  # pyright: ignore[reportArgumentType]
+    return World(*(np.zeros(shape, dtype) for shape, dtype in zip(shapes, DTYPES, strict=True)))
+
+
+def _write_clock(world: World, scenario: Scenario) -> None:
+    clock = world.clock[0]
+    clock["session_open"] = round(scenario.session.open_s * SECOND)
+    clock["session_close"] = scenario.close_ns
+    clock["attention"] = NONE
+
+
+def _write_books(world: World, scenario: Scenario) -> None:
+    symbols, venues = _symbols(scenario), _venues(scenario)
+    width = scenario.capacity.ladder_ticks
+    for record, book in zip(world.books, scenario.books, strict=True):
+        price = scenario.fundamentals.get(book.symbol, DEFAULT_FUNDAMENTAL).price
+        base = max(round(price / scenario.tick_size) - width // 2, 1)
+        record["venue"], record["symbol"] = venues.index(book.venue), symbols.index(book.symbol)
+        record["base"] = base
+        record["best"] = record["shown"] = (base - 1, base + width)
+        record["first_pegged"] = NONE
+        record["halt_band"] = book.halts.band_ticks
+        record["halt_pause"] = round(book.halts.pause_s * SECOND)
+        record["halt_memory"] = round(book.halts.memory_s * SECOND)
+        record["maker_fee"] = round(book.fees.maker_per_share / scenario.tick_size * MILLITICKS)
+        record["taker_fee"] = round(book.fees.taker_per_share / scenario.tick_size * MILLITICKS)
+        record["maker_ppm"] = round(book.fees.maker_bps * 100)
+        record["taker_ppm"] = round(book.fees.taker_bps * 100)
+        record["last_price"] = base + width // 2
+    for name in ("head", "tail", "hidden_head", "hidden_tail"):
+        world.levels[name] = NONE
+
+
+def _write_fundamentals(world: World, scenario: Scenario) -> None:
+    for record, symbol in zip(world.fundamentals, _symbols(scenario), strict=True):
+        config = scenario.fundamentals.get(symbol, DEFAULT_FUNDAMENTAL)
+        step, pull = config.step_s, config.reversion_per_s
+        decay = math.exp(-pull * step)
+        growth = -math.expm1(-2.0 * pull * step) / (2.0 * pull) if pull > 0 else step
+        record["value"] = record["mean"] = config.price / scenario.tick_size
+        record["reversion"], record["volatility"] = pull, config.volatility_ticks
+        record["decay"], record["deviation"] = decay, config.volatility_ticks * math.sqrt(growth)
+        record["jump_interval"] = 3600.0 * SECOND / config.jumps_per_hour if config.jumps_per_hour else 0.0
+        record["jump_mean"], record["jump_deviation"] = config.jump_mean_ticks, config.jump_deviation_ticks
+        record["step"] = round(step * SECOND)
+
+
+def _model_of(link: Link) -> LinkModel:
+    return LinkModel(
+        round(link.base_us * 1e3), JITTERS[link.jitter], link.scale_us * 1e3, link.shape, link.drop
+    )
+
+
+def profile_of(scenario: Scenario, name: str) -> Profile:
+    """The latency profile of that name, the scenario's own before the built-in ones."""
+    own: Latency | None = scenario.latencies.get(name)
+    if own is None:
+        return PROFILES[name]
+    return Profile(_model_of(own.order_entry), _model_of(own.report), _model_of(own.feed))
+
+
+def _write_links(world: World, scenario: Scenario, classes: list[str]) -> None:
+    for row, name in zip(world.links, classes, strict=True):
+        for link in row:
+            write_link(link, profile_of(scenario, name))
+
+
+def _chain_free_slots(world: World) -> None:
+    """Link the free order and message slots, lowest first."""
+    for name, table in (("free_order", world.orders), ("free_message", world.messages)):
+        table["next"] = np.arange(1, len(table) + 1)
+        table["next"][-1] = NONE
+        world.clock[0][name] = 0
+
+
+def _identity(name: str, index: int) -> int:
+    """A number that keys a trader's streams by the name of its group and its place in it, and by nothing else."""
+    return zlib.crc32(name.encode()) * SEEDABLE_AGENTS + index
+
+
+def _write_agents(
+    world: World,
+    scenario: Scenario,
+    externals: tuple[External, ...],
+    groups: list[tuple[str, AgentConfig]],
+    classes: list[str],
+    recorded: bool,
+) -> None:
+    world.agents["external"] = NONE
+    world.accounts["first_order"] = NONE
+    first = world.agents[0]
+    first["kind"] = RECORDED_FLOW if recorded else OPENING
+    first["rhythm"] = REGULAR
+    first["interval"] = SECOND
+    first["identity"] = _identity("opening", 0)
+    for k, external in enumerate(externals):
+        _write_external(world, scenario, 1 + k, k, external, classes)
+    agent, offset = 1 + len(externals), 0
+    for name, config in groups:
+        for index in range(config.count):
+            _write_trader(world, scenario, agent, offset, name, config, index, classes)
+            agent, offset = agent + 1, offset + _state_bytes(config)
+
+
+def _write_external(
+    world: World, scenario: Scenario, agent: int, k: int, config: External, classes: list[str]
+) -> None:
+    record, own = world.agents[agent], world.externals[k]
+    record["kind"] = EXTERNAL
+    record["identity"] = _identity(config.name, 0)
+    record["external"] = k
+    record["book"] = own["book"] = config.book
+    record["link_class"] = classes.index(config.latency)
+    record["computation"] = config.computation_ns
+    record["inventory_cap"] = config.inventory_cap
+    record["loss_limit"] = round(config.loss_limit / scenario.tick_size * MILLITICKS)
+    record["order_rate"] = config.order_rate
+    record["allowed"] = config.allowed
+    record["flatten"] = config.flatten
+    record["stp"] = config.stp
+    own["agent"] = agent
+    own["interval"] = config.interval_ns
+    own["first_decision"] = scenario.first_decision_ns
+    own["wants_reports"] = config.wants_reports
+
+
+def _write_trader(
+    world: World,
+    scenario: Scenario,
+    agent: int,
+    offset: int,
+    name: str,
+    config: AgentConfig,
+    index: int,
+    classes: list[str],
+) -> None:
+    record = world.agents[agent]
+    number, dtype = KINDS[config.kind]  # pyright: ignore[reportAttributeAccessIssue]
+    books = [i for i, book in enumerate(scenario.books) if not config.books or book.name in config.books]
+    record["kind"] = number
+    record["rhythm"] = ONCE if isinstance(config, Noise) and config.once else POISSON
+    record["interval"] = config.mean_interval_s * SECOND
+    record["identity"] = _identity(name, index)
+    record["book"] = books[index % len(books)]
+    record["memory"] = offset
+    record["link_class"] = classes.index(config.latency)
+    record["computation"] = round(config.computation_us * 1e3)
+    record["inventory_cap"] = config.inventory_cap_shares
+    record["order_rate"] = config.order_rate_per_s
+    record["stp"] = PREVENTION[config.self_trade_prevention]
+    record["label"] = config.label
+    state = world.memory[offset : offset + dtype.itemsize].view(dtype)[0]
+    config.write(state, index, scenario.close_ns)
+    if isinstance(config, Arbitrageur):
+        state["other"] = books[(index + 1) % len(books)]
+
+
+def _write_streams(world: World) -> None:
+    """Deal out the streams: one to each agent, three to each of its sessions, two to each fundamental."""
+    agents, books = world.sessions.shape
+    world.agents["stream"] = np.arange(agents)
+    world.sessions["stream"] = agents + np.arange(3 * agents * books).reshape(agents, books, 3)
+    first = agents * (1 + 3 * books)
+    world.fundamentals["stream"] = first + 2 * np.arange(len(world.fundamentals))
+    world.fundamentals["jump_stream"] = world.fundamentals["stream"] + 1
+

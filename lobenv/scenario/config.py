@@ -1,0 +1,294 @@
+"""Frozen, validated configuration of a market: what is traded, by whom, over which links, under which rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from lobenv.agents.arbitrageur import Arbitrageur
+from lobenv.agents.avellaneda_stoikov import AvellanedaStoikovMaker
+from lobenv.agents.base import Frozen
+from lobenv.agents.institution import Institution
+from lobenv.agents.market_maker import MarketMaker
+from lobenv.agents.mean_reversion import MeanReversion
+from lobenv.agents.momentum import Momentum
+from lobenv.agents.noise import Noise
+from lobenv.agents.retail import Retail
+from lobenv.agents.value import Value
+from lobenv.market.network import PROFILES
+
+AnyAgent = Annotated[
+    Noise
+    | Retail
+    | Value
+    | Momentum
+    | MeanReversion
+    | MarketMaker
+    | AvellanedaStoikovMaker
+    | Institution
+    | Arbitrageur,
+    Field(discriminator="kind"),
+]
+
+
+class Link(Frozen):
+    """Delay of one direction of a link: a base and jitter on top.
+
+    Attributes:
+        base_us: Shortest delay [us].
+        jitter: Shape of what is added.
+        scale_us: Width of uniform jitter, median of lognormal jitter [us].
+        shape: Sigma of lognormal jitter.
+        drop: Probability that a message is lost.
+    """
+
+    base_us: float = Field(ge=0, le=60_000_000)
+    jitter: Literal["constant", "uniform", "lognormal"] = "constant"
+    scale_us: float = Field(0.0, ge=0, le=60_000_000)
+    shape: float = Field(0.0, ge=0, le=5)
+    drop: float = Field(0.0, ge=0, lt=1)
+
+
+class Latency(Frozen):
+    """Links of one class of trader to a venue."""
+
+    order_entry: Link
+    report: Link
+    feed: Link
+
+
+class Fees(Frozen):
+    """Fees of a book; negative is a rebate.
+
+    Attributes:
+        maker_per_share: Of the resting side [$ a share].
+        taker_per_share: Of the aggressor [$ a share].
+        maker_bps: Of the resting side [basis points of the value].
+        taker_bps: Of the aggressor [basis points of the value].
+    """
+
+    maker_per_share: float = Field(0.0, ge=-1, le=1)
+    taker_per_share: float = Field(0.0, ge=-1, le=1)
+    maker_bps: float = Field(0.0, ge=-100, le=100)
+    taker_bps: float = Field(0.0, ge=-100, le=100)
+
+
+class Halts(Frozen):
+    """Volatility halts.
+
+    Attributes:
+        band_ticks: A trade further than this from the reference halts the book instead [ticks]; 0 switches halts off.
+        pause_s: Length of a halt [s].
+        memory_s: Time constant of the trailing reference [s].
+    """
+
+    band_ticks: int = Field(0, ge=0)
+    pause_s: PositiveFloat = 5.0
+    memory_s: PositiveFloat = 300.0
+
+
+class Book(Frozen):
+    """A limit order book: one symbol on one venue."""
+
+    name: str = "main"
+    venue: str = "main"
+    symbol: str = "SIM"
+    fees: Fees = Fees()
+    halts: Halts = Halts()
+
+
+class Fundamental(Frozen):
+    """Value of a symbol: an Ornstein-Uhlenbeck process with jumps, which nobody sees without noise.
+
+    Attributes:
+        price: Where it begins, and its mean [$].
+        reversion_per_s: Pull to the mean [1/s].
+        volatility_ticks: Ticks per square root of a second.
+        step_s: Grid on which it moves [s].
+        jumps_per_hour: Mean number of news jumps an hour.
+        jump_mean_ticks: Mean absolute size [ticks].
+        jump_deviation_ticks: Deviation of the size [ticks].
+    """
+
+    price: PositiveFloat = 100.0
+    reversion_per_s: float = Field(0.0, ge=0)
+    volatility_ticks: float = Field(1.0, ge=0)
+    step_s: float = Field(0.5, gt=0)
+    jumps_per_hour: float = Field(0.0, ge=0)
+    jump_mean_ticks: float = Field(0.0, ge=0)
+    jump_deviation_ticks: float = Field(0.0, ge=0)
+
+
+class OpeningBook(Frozen):
+    """Orders that rest when the session opens.
+
+    Attributes:
+        levels: Levels a side.
+        mean_shares: Mean size at a level, exponential [shares].
+        half_spread_ticks: Distance of the best level from the fundamental value [ticks].
+        withdraw_s: When what is left of it is withdrawn [s].
+    """
+
+    levels: int = Field(20, ge=0, le=400)
+    mean_shares: PositiveFloat = 300.0
+    half_spread_ticks: PositiveInt = 3
+    withdraw_s: PositiveFloat = 8.0
+
+
+class Session(Frozen):
+    """Trading hours.
+
+    Attributes:
+        open_s: When orders are first taken [s from time 0].
+        duration_s: Length of the part that external agents trade in [s].
+        warm_up_s: Trading before their first decision [s].
+    """
+
+    open_s: float = Field(0.0, ge=0)
+    duration_s: PositiveFloat = 600.0
+    warm_up_s: float = Field(10.0, ge=0)
+
+
+class Maker(Frozen):
+    """The task of an external market maker.
+
+    Attributes:
+        book: Name of the book it quotes in; empty for the first.
+        decision_interval_s: Time between two decisions [s].
+        order_size_shares: Size of a quote, the lot of observations and rewards [shares].
+        max_offset_ticks: Distance of a quote from the mid at the far end of the action [ticks].
+        inventory_cap_lots: Largest position [lots]; the exchange refuses what could breach it.
+        latency: Name of its latency profile.
+        computation_us: From decision to sending [us].
+        order_rate_per_s: Messages a second that the exchange accepts; 0 for no limit.
+        loss_limit: Loss at which the kill switch ends the episode [$]; 0 for none.
+        quote_timeout_s: A quote not heard of for this long is taken for lost, cancelled and sent anew [s].
+    """
+
+    book: str = ""
+    decision_interval_s: PositiveFloat = 0.5
+    order_size_shares: PositiveInt = 100
+    max_offset_ticks: PositiveFloat = 20.0
+    inventory_cap_lots: PositiveInt = 10
+    latency: str = "metro"
+    computation_us: float = Field(50.0, ge=0)
+    order_rate_per_s: int = Field(0, ge=0)
+    loss_limit: float = Field(0.0, ge=0)
+    quote_timeout_s: PositiveFloat = 2.0
+
+
+class Capacity(Frozen):
+    """Sizes of the market's tables. A table that fills up is an error that names the setting to raise.
+
+    Attributes:
+        orders: Orders live at once.
+        messages: Requests and reports under way at once.
+        events: Events under way at once.
+        ladder_ticks: Width of the window of prices [ticks], a power of two.
+        feed: Views kept for looking back by the feed delay, a power of two.
+        inbox: Reports to external agents kept.
+        tape: Rows of the tape's buffer, when it is on.
+    """
+
+    orders: int = Field(1_024, ge=16, le=2**20)
+    messages: int = Field(1_024, ge=16, le=2**20)
+    events: int = Field(1_024, ge=16, le=2**20)
+    ladder_ticks: int = Field(1_024, ge=64, le=2**20)
+    feed: int = Field(512, ge=16, le=2**20)
+    inbox: int = Field(256, ge=16, le=2**20)
+    tape: int = Field(65_536, ge=4_096, le=2**24)
+
+    @model_validator(mode="after")
+    def _powers_of_two(self) -> Self:
+        for name in ("ladder_ticks", "feed"):
+            size = getattr(self, name)
+            if size & (size - 1):
+                raise ValueError(f"{name} must be a power of two, got {size}")
+        return self
+
+
+class Replay(Frozen):
+    """Recorded messages as the background flow.
+
+    Attributes:
+        data: Folder or message file of a LOBSTER day; empty until the caller names it.
+        symbol: Ticker to look for in a folder.
+        window_s: Length of the window that each seed draws [s]; the session's warm-up and duration together.
+    """
+
+    data: str = ""
+    symbol: str = ""
+
+
+class Scenario(Frozen):
+    """A market: books, fundamental values, traders, links and rules.
+
+    Attributes:
+        name: Of the scenario.
+        description: What it is for.
+        tick_size: $ a tick.
+        session: Trading hours.
+        books: At least one.
+        fundamentals: Symbol to its value; a symbol without an entry gets the default.
+        agents: Name of a group to its traders. The name keys their random streams.
+        latencies: Named profiles beside the built-in ones.
+        opening: Orders that rest when the session opens.
+        maker: Task of the external market maker.
+        capacity: Sizes of the tables.
+        replay: Recorded flow, for the replay scenario.
+    """
+
+    name: str = "unnamed"
+    description: str = ""
+    tick_size: PositiveFloat = 0.01
+    session: Session = Session()
+    books: tuple[Book, ...] = Field((Book(),), min_length=1, max_length=64)
+    fundamentals: dict[str, Fundamental] = {}
+    agents: dict[str, AnyAgent] = {}
+    latencies: dict[str, Latency] = {}
+    opening: OpeningBook = OpeningBook()
+    maker: Maker = Maker()
+    capacity: Capacity = Capacity()
+    replay: Replay | None = None
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        books = [book.name for book in self.books]
+        if len(set(books)) != len(books):
+            raise ValueError(f"books: names must differ, got {', '.join(books)}")
+        self._check_name("maker.latency", self.maker.latency, self.known_latencies())
+        if self.maker.book:
+            self._check_name("maker.book", self.maker.book, books)
+        for group, agents in self.agents.items():
+            self._check_name(f"agents.{group}.latency", agents.latency, self.known_latencies())
+            for name in agents.books:
+                self._check_name(f"agents.{group}.books", name, books)
+            if isinstance(agents, Arbitrageur) and agents.count and len(self.books) < 2:
+                raise ValueError(f"agents.{group}: an arbitrageur needs two books, the scenario has one")
+        return self
+
+    @staticmethod
+    def _check_name(field: str, name: str, allowed: list[str]) -> None:
+        if name not in allowed:
+            raise ValueError(f"{field}: {name!r} is not one of {', '.join(allowed)}")
+
+    def known_latencies(self) -> list[str]:
+        """Names of the latency profiles that can be used here."""
+        return sorted({*PROFILES, *self.latencies})
+
+    @property
+    def first_decision_ns(self) -> int:
+        """When external agents decide first [ns]."""
+        return round((self.session.open_s + self.session.warm_up_s) * 1e9)
+
+    @property
+    def close_ns(self) -> int:
+        """End of the session [ns]."""
+        return self.first_decision_ns + round(self.session.duration_s * 1e9)
+
+    @property
+    def steps(self) -> int:
+        """Decisions of the external market maker in a session."""
+        interval = round(self.maker.decision_interval_s * 1e9)
+        return (self.close_ns - self.first_decision_ns) // interval

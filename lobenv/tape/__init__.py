@@ -1,0 +1,60 @@
+"""The record of a market: schema, Parquet, LOBSTER files, and the complete tape of a recorded day."""
+
+from lobenv.tape.levels import replay_levels
+from lobenv.tape.lobster import LobsterDay, LobsterName, read_lobster, write_lobster
+from lobenv.tape.parquet import read_parquet, write_parquet
+from lobenv.tape.reconstruct import Reconstruction, Window, reconstruct, window
+from lobenv.tape.schema import (
+    ADD,
+    ADOPTED,
+    CROSS,
+    DELETE,
+    EXECUTE,
+    EXECUTE_HIDDEN,
+    FIELDS,
+    HALT,
+    HALT_BEGINS,
+    NO_ASK,
+    NO_BID,
+    QUOTING_RESUMES,
+    RECORD,
+    RECORDED,
+    REDUCE,
+    TRADING_RESUMES,
+    UNKNOWN_AGENT,
+    Tape,
+    TapeError,
+)
+
+__all__ = [
+    "ADD",
+    "ADOPTED",
+    "CROSS",
+    "DELETE",
+    "EXECUTE",
+    "EXECUTE_HIDDEN",
+    "FIELDS",
+    "HALT",
+    "HALT_BEGINS",
+    "NO_ASK",
+    "NO_BID",
+    "QUOTING_RESUMES",
+    "RECORD",
+    "RECORDED",
+    "REDUCE",
+    "TRADING_RESUMES",
+    "UNKNOWN_AGENT",
+    "LobsterDay",
+    "LobsterName",
+    "Reconstruction",
+    "Tape",
+    "TapeError",
+    "Window",
+    "read_lobster",
+    "read_parquet",
+    "reconstruct",
+    "replay_levels",
+    "window",
+    "write_lobster",
+    "write_parquet",
+]
