@@ -107,7 +107,7 @@ def _handle_rare(world: World, kind, subject):
     elif kind == SESSION_OPEN:
         _open_session(world)
     elif kind == SESSION_CLOSE:
-        _close_session(world)
+        close_session(world)
 
 
 @kernel
@@ -120,8 +120,10 @@ def _capture(world: World, external):
 
 @kernel
 def schedule_capture(world: World, external):
-    """Have the book photographed one feed delay before the next decision that has no view yet."""
+    """Have the book photographed one feed delay before the next decision that has no view yet, if decisions are regular."""
     agent = world.externals[external]
+    if agent["interval"] == 0:
+        return
     decision = agent["first_decision"] + agent["capture"] * agent["interval"]
     time = decision - feed.feed_delay(world, agent["agent"], agent["book"])
     events.schedule(world, max(time, world.clock[0]["now"]), CAPTURE, external)
@@ -167,7 +169,7 @@ def _open_session(world: World):
 
 
 @kernel
-def _close_session(world: World):
+def close_session(world: World):
     """Cancel everything that rests and take no more orders."""
     for book in range(world.books.shape[0]):
         for slot in range(world.orders.shape[0]):

@@ -53,7 +53,10 @@ def start(world: World, seed, opening_qty, opening_levels, half_spread, withdraw
     for agent in range(world.agents.shape[0]):
         _first_wake(world, agent, withdraw_at)
     for external in range(world.externals.shape[0]):
-        schedule_capture(world, external)
+        agent = world.externals[external]
+        agent["mid"] = world.fundamentals[world.books[agent["book"]]["symbol"]]["value"]
+        if agent["interval"] > 0:
+            schedule_capture(world, external)
 
 
 @kernel

@@ -165,7 +165,7 @@ def _refuse(world: World, message, slot, reason):
     if reason == REASON_UNKNOWN_ORDER or reason == REASON_WRONG_OWNER:
         world.accounts[message["owner"], message["book"]]["rejected"] += 1
         send_report(
-            world, message["owner"], message["book"], REJECTED, reason, message["order_id"], 0, 0, 0, 0, 0, 0, 0
+            world, message["owner"], message["book"], REJECTED, reason, message["order_id"], 0, 0, 0, 0, 0, 0
         )
     else:
         report_order(world, slot, REJECTED, reason)

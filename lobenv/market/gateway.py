@@ -54,7 +54,7 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
     slot = ladder.allocate(world)
     if slot == NONE:
         account["rejected"] += 1
-        send_report(world, agent, book, REJECTED, REASON_TABLE_FULL, 0, side, price, qty, 0, 0, 0, 0)
+        send_report(world, agent, book, REJECTED, REASON_TABLE_FULL, 0, side, price, qty, 0, 0, 0)
         return 0
     order = world.orders[slot]
     order["owner"] = agent

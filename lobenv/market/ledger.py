@@ -49,8 +49,8 @@ def cost_after(position, cost, side, price, qty):
 
 
 @kernel
-def book_trade(world: World, agent, book, side, price, qty, fee, maker):
-    """Enter one side of an execution in the agent's account."""
+def book_trade(world: World, agent, book, side, price, qty, fee, maker, twice_mid):
+    """Enter one side of an execution in the agent's account, and an external agent's in the log."""
     account = world.accounts[agent, book]
     account["cost"] = cost_after(account["position"], account["cost"], side, price, qty)
     account["position"] += side * qty
@@ -60,6 +60,25 @@ def book_trade(world: World, agent, book, side, price, qty, fee, maker):
     if maker:
         account["maker_volume"] += qty
     world.books[book]["revenue"] += fee
+    if world.agents[agent]["external"] != NONE:
+        _log_fill(world, agent, book, side, price, qty, fee, maker, twice_mid)
+
+
+@kernel
+def _log_fill(world: World, agent, book, side, price, qty, fee, maker, twice_mid):
+    """Append an execution to the log of external agents' executions, which evaluation reads."""
+    count = world.clock[0]["fills_count"]
+    row = world.fills[count % world.fills.shape[0]]
+    row["time"] = world.clock[0]["now"]
+    row["fee"] = fee
+    row["external"] = world.agents[agent]["external"]
+    row["price"] = price
+    row["qty"] = qty
+    row["twice_mid"] = twice_mid
+    row["book"] = book
+    row["side"] = side
+    row["maker"] = maker
+    world.clock[0]["fills_count"] = count + 1
 
 
 @kernel

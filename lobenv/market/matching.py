@@ -83,18 +83,18 @@ def _execute(world: World, slot, maker):
     twice_mid = ledger.twice_mid_of(world, book)
     taker_fee = ledger.fee_of(record_book, 0, price, qty)
     maker_fee = ledger.fee_of(record_book, 1, price, qty)
-    ledger.book_trade(world, order["owner"], book, side, price, qty, taker_fee, 0)
-    ledger.book_trade(world, resting["owner"], book, -side, price, qty, maker_fee, 1)
+    ledger.book_trade(world, order["owner"], book, side, price, qty, taker_fee, 0, twice_mid)
+    ledger.book_trade(world, resting["owner"], book, -side, price, qty, maker_fee, 1, twice_mid)
     order["qty"] -= qty
     _count_trade(world, book, side, price, qty)
     remaining = order["qty"]
     kind = FILL if remaining == 0 else PARTIAL
     send_report(
-        world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0, twice_mid
+        world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0
     )
     _schedule_risk_check(world, order["owner"], book)
     _schedule_risk_check(world, resting["owner"], book)
-    _serve(world, maker, order["owner"], qty, maker_fee, twice_mid)
+    _serve(world, maker, order["owner"], qty, maker_fee)
 
 
 @kernel
@@ -118,7 +118,7 @@ def _count_trade(world: World, book, side, price, qty):
 
 
 @kernel
-def _serve(world: World, maker, aggressor, qty, fee, twice_mid):
+def _serve(world: World, maker, aggressor, qty, fee):
     """Take executed shares off a resting order; an iceberg shows its next peak at the back of the queue."""
     resting = world.orders[maker]
     book, side, owner = resting["book"], resting["side"], resting["owner"]
@@ -138,7 +138,7 @@ def _serve(world: World, maker, aggressor, qty, fee, twice_mid):
     )
     report = PARTIAL if remaining > 0 else FILL
     send_report(
-        world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1, twice_mid
+        world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1
     )
     if refreshed:
         _refresh(world, maker)

@@ -8,11 +8,10 @@ from lobenv.market.network import travel
 from lobenv.market.tables import (
     ACK,
     FILL,
-    NONE,
     PARTIAL,
+    QUOTE_CANCELLING,
     QUOTE_LIVE,
     QUOTE_NONE,
-    QUOTE_PENDING,
     REJECTED,
     REPLACED,
     REPORT,
@@ -43,7 +42,7 @@ def release_message(world: World, slot):
 
 
 @kernel
-def send_report(world: World, owner, book, kind, reason, order_id, side, price, qty, remaining, fee, maker, twice_mid):
+def send_report(world: World, owner, book, kind, reason, order_id, side, price, qty, remaining, fee, maker):
     """Put an execution report on its owner's link."""
     now = world.clock[0]["now"]
     delivery = travel(world, owner, book, REPORTING, now)
@@ -59,7 +58,6 @@ def send_report(world: World, owner, book, kind, reason, order_id, side, price, 
     message["price"] = price
     message["qty"] = qty
     message["remaining"] = remaining
-    message["twice_mid"] = twice_mid
     message["book"] = book
     message["kind"] = kind
     message["reason"] = reason
@@ -76,7 +74,7 @@ def report_order(world: World, slot, kind, reason):
     if kind == REJECTED:
         world.accounts[owner, book]["rejected"] += 1
     remaining = order["qty"] + order["reserve"]
-    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], 0, remaining, 0, 0, 0)
+    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], 0, remaining, 0, 0)
 
 
 @kernel
@@ -87,7 +85,7 @@ def report_end(world: World, slot, kind, reason):
     if kind == REJECTED:
         world.accounts[owner, book]["rejected"] += 1
     left = order["qty"] + order["reserve"]
-    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], left, 0, 0, 0, 0)
+    send_report(world, owner, book, kind, reason, order["id"], order["side"], order["price"], left, 0, 0, 0)
 
 
 @kernel
@@ -117,7 +115,6 @@ def _receive(world: World, external, slot):
     row["price"] = message["price"]
     row["qty"] = message["qty"]
     row["remaining"] = message["remaining"]
-    row["twice_mid"] = message["twice_mid"]
     row["book"] = message["book"]
     row["kind"] = message["kind"]
     row["reason"] = message["reason"]
@@ -132,35 +129,18 @@ def _receive(world: World, external, slot):
 @kernel
 def _update_quote(agent, message):
     """Follow the reported life of the two quotes."""
+    kind = message["kind"]
     for i in range(2):
         if agent["quote_state"][i] == QUOTE_NONE or agent["quote_id"][i] != message["order_id"]:
             continue
-        kind = message["kind"]
-        if kind == ACK or kind == REPLACED:
-            agent["quote_state"][i] = QUOTE_LIVE
+        if kind == PARTIAL:
+            agent["quote_qty"][i] = message["remaining"]
+        elif kind == ACK or kind == REPLACED or (kind == REJECTED and message["remaining"] > 0):
+            # A refused request leaves the order resting as it was.
             agent["quote_price"][i] = message["price"]
             agent["quote_qty"][i] = message["remaining"]
-        elif kind == PARTIAL:
-            agent["quote_qty"][i] = message["remaining"]
-        elif kind == REJECTED and message["remaining"] > 0:
-            # The request was refused and the order rests as it was.
-            agent["quote_state"][i] = QUOTE_LIVE
-            agent["quote_price"][i] = message["price"]
-            agent["quote_qty"][i] = message["remaining"]
+            if agent["quote_state"][i] != QUOTE_CANCELLING:
+                agent["quote_state"][i] = QUOTE_LIVE
         else:
             agent["quote_state"][i] = QUOTE_NONE
             agent["quote_qty"][i] = 0
-
-
-@kernel
-def is_pending(agent, i):
-    """Whether the external agent still waits for word of its quote in column i."""
-    return agent["quote_state"][i] == QUOTE_PENDING
-
-
-@kernel
-def no_quote(agent, i):
-    """Forget the quote in column i."""
-    agent["quote_state"][i] = QUOTE_NONE
-    agent["quote_id"][i] = NONE
-    agent["quote_qty"][i] = 0

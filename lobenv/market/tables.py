@@ -123,7 +123,7 @@ POISSON, REGULAR, ONCE = 0, 1, 2
 REACHED, TAPE_FULL, ATTENTION = 0, 1, 2
 
 # Life of an external agent's quote, as far as it knows
-QUOTE_NONE, QUOTE_PENDING, QUOTE_LIVE = 0, 1, 2
+QUOTE_NONE, QUOTE_PENDING, QUOTE_LIVE, QUOTE_CANCELLING = 0, 1, 2, 3
 
 
 def _dtype(*fields: tuple) -> np.dtype:
@@ -141,6 +141,7 @@ CLOCK = _dtype(
     ("trades", "i8"),  # executions
     ("lost", "i8"),  # messages dropped by a link
     ("inbox_count", "i8"),  # reports ever put in the inbox; the slot is this modulo its length
+    ("fills_count", "i8"),  # executions of external agents ever logged; the slot is this modulo the log's length
     ("recording_next", "i8"),  # next row of the recording to send
     ("recording_dropped", "i8"),  # recorded messages that no longer applied
     ("tape_count", "i8"),  # records on the tape since it was last drained
@@ -219,7 +220,6 @@ MESSAGE = _dtype(
     ("price", "i4"),
     ("qty", "i4"),
     ("remaining", "i4"),  # open shares after it
-    ("twice_mid", "i4"),  # twice the mid before the execution; for evaluation, never for an agent
     ("next", "i4"),  # next free slot, while free
     ("book", "i2"),
     ("kind", "i1"),
@@ -334,12 +334,14 @@ EXTERNAL = _dtype(
     ("sell_volume", "i8"),
     ("trades", "i8"),
     ("mid", "f8"),  # ticks
+    ("views", "i8"),  # views taken in so far
     ("flow", "f8", (HORIZONS,)),  # shares
     ("mid_mean", "f8", (HORIZONS,)),  # ticks
     ("variance", "f8"),  # ticks^2 per s
     ("trade_rate", "f8"),  # 1/s
     ("value", "i8"),  # P&L at the last decision [milliticks x shares]
     ("twice_mid", "i8"),  # twice the mid at the last decision, as the exchange had it
+    ("held", "i8"),  # shares held at the last decision, as the exchange had it
     ("agent", "i4"),
     ("book", "i4"),
     ("wants_reports", "i4"),  # hand back control when a report reaches it
@@ -366,11 +368,22 @@ RECEIVED = _dtype(
     ("price", "i4"),
     ("qty", "i4"),
     ("remaining", "i4"),
-    ("twice_mid", "i4"),
     ("book", "i2"),
     ("kind", "i1"),
     ("reason", "i1"),
     ("side", "i1"),
+    ("maker", "i1"),
+)
+
+EXECUTED = _dtype(
+    ("time", "i8"),  # ns
+    ("fee", "i8"),  # milliticks x shares
+    ("external", "i4"),
+    ("price", "i4"),
+    ("qty", "i4"),
+    ("twice_mid", "i4"),  # twice the displayed mid before the execution [ticks]
+    ("book", "i2"),
+    ("side", "i1"),  # +1 bought, -1 sold
     ("maker", "i1"),
 )
 
@@ -408,6 +421,7 @@ class World(NamedTuple):
     externals: np.ndarray  # (K,) EXTERNAL
     captures: np.ndarray  # (K, C) CAPTURED, ring by decision
     inbox: np.ndarray  # (R,) RECEIVED, ring of reports that reached external agents
+    fills: np.ndarray  # (R,) EXECUTED, ring of external agents' executions, for evaluation
     tape: np.ndarray  # (T,) RECORD; no row switches it off
     recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
 
@@ -431,6 +445,7 @@ DTYPES = World(
     externals=EXTERNAL,
     captures=CAPTURED,
     inbox=RECEIVED,
+    fills=EXECUTED,
     tape=RECORD,
     recording=RECORDED,
 )  # pyright: ignore[reportArgumentType]

@@ -1,1 +1,46 @@
 """Frozen, validated configuration of a market, its presets, and the tables it is built into."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lobenv.scenario.build import External, Template, build
+    from lobenv.scenario.config import Scenario
+    from lobenv.scenario.loading import load, presets, scenario_hash, to_yaml
+    from lobenv.scenario.problems import ScenarioError
+    from lobenv.scenario.replay import Recording
+
+__all__ = [
+    "External",
+    "Recording",
+    "Scenario",
+    "ScenarioError",
+    "Template",
+    "build",
+    "load",
+    "presets",
+    "scenario_hash",
+    "to_yaml",
+]
+
+_HOMES = {
+    "External": "build",
+    "Recording": "replay",
+    "Scenario": "config",
+    "ScenarioError": "problems",
+    "Template": "build",
+    "build": "build",
+    "load": "loading",
+    "presets": "loading",
+    "scenario_hash": "loading",
+    "to_yaml": "loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: pydantic, Numba and Polars take longer to import than lobenv may."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -181,6 +181,7 @@ def _allocate(
         externals=(len(externals),),
         captures=(len(externals), _captures_needed(scenario, externals)),
         inbox=(capacity.inbox,),
+        fills=(capacity.fills,),
         tape=(capacity.tape if tape else 0,),
         recording=(0 if recording is None else len(recording),),
     )  # pyright: ignore[reportArgumentType]
@@ -190,7 +191,7 @@ def _allocate(
 def _write_clock(world: World, scenario: Scenario) -> None:
     clock = world.clock[0]
     clock["session_open"] = round(scenario.session.open_s * SECOND)
-    clock["session_close"] = scenario.close_ns
+    clock["session_close"] = scenario.close_ns + 1  # so that what happens at the last decision comes first
     clock["attention"] = NONE
 
 

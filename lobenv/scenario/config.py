@@ -188,6 +188,7 @@ class Capacity(Frozen):
         ladder_ticks: Width of the window of prices [ticks], a power of two.
         feed: Views kept for looking back by the feed delay, a power of two.
         inbox: Reports to external agents kept.
+        fills: Executions of external agents kept for evaluation between two looks.
         tape: Rows of the tape's buffer, when it is on.
     """
 
@@ -197,6 +198,7 @@ class Capacity(Frozen):
     ladder_ticks: int = Field(1_024, ge=64, le=2**20)
     feed: int = Field(512, ge=16, le=2**20)
     inbox: int = Field(256, ge=16, le=2**20)
+    fills: int = Field(256, ge=16, le=2**20)
     tape: int = Field(65_536, ge=4_096, le=2**24)
 
     @model_validator(mode="after")

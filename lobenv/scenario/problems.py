@@ -1,0 +1,158 @@
+"""Puts what is wrong with a scenario into one line: the place it came from, the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from lobenv.scenario.config import Scenario
+
+UNITS = {
+    "_per_s": "a second",
+    "_s": "seconds",
+    "_us": "microseconds",
+    "_ticks": "ticks",
+    "_shares": "shares",
+    "_lots": "lots",
+    "_bps": "basis points",
+    "_per_share": "$ a share",
+}
+COMPARISONS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+WHOLE = ("int_type", "int_parsing", "int_from_float")
+NUMBER = ("float_type", "float_parsing")
+LONGEST_VALUE = 60
+
+
+class ScenarioError(ValueError):
+    """A scenario is not what it should be; one line naming file, key, value and what is allowed."""
+
+
+def describe(error: ValidationError, merged: Mapping[str, Any], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """One line about the first problem, and how many more there are.
+
+    Args:
+        error: What validation found.
+        merged: The values that were validated.
+        layers: (origin, values) they were merged from, lowest first; the message names the origin of the value at fault.
+    """
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    path = _path(first)
+    origin = _origin(path, layers)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    key = ".".join(map(str, path))
+    return f"{origin}: {key + ': ' if key else ''}{_problem(first, path, merged)}{more}"
+
+
+def _path(problem: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Where a problem is, without the kind that validation puts after the name of a group of traders."""
+    place = problem["loc"]
+    return place[:2] + place[3:] if place[:1] == ("agents",) and len(place) > 2 else place
+
+
+def _origin(path: tuple[str | int, ...], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """The latest layer that reaches furthest along the path."""
+    best, depth = layers[0][0], -1
+    for origin, values in layers:
+        reached = _reach(values, path)
+        if reached >= depth:
+            best, depth = origin, reached
+    return best
+
+
+def _reach(values: Any, path: tuple[str | int, ...]) -> int:
+    """How many keys of the path there are in nested values."""
+    for depth, key in enumerate(path):
+        if isinstance(values, Mapping) and (key in values or str(key) in values):
+            values = values[key] if key in values else values[str(key)]
+        elif isinstance(values, list | tuple) and isinstance(key, int) and key < len(values):
+            values = values[key]
+        else:
+            return depth
+    return len(path)
+
+
+def _problem(problem: Mapping[str, Any], path: tuple[str | int, ...], merged: Mapping[str, Any]) -> str:
+    """What is wrong with the value, and what is allowed."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(str(path[-1]), _model_at(path[:-1], merged))
+    if kind == "missing":
+        return "is missing"
+    if kind == "union_tag_not_found":
+        return f"kind is missing; it must be one of {_kinds()}"
+    if kind == "union_tag_invalid":
+        return f"kind must be one of {_kinds()}, got {context['tag']!r}{_guess(str(context['tag']), KINDS)}"
+    if kind == "value_error":
+        return str(context["error"])
+    return f"must be {_allowed(problem, str(path[-1]) if path else '')}, got {_shortened(problem['input'])}"
+
+
+def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
+    allowed = sorted(model.model_fields) if model is not None else []
+    return f"unknown key{_guess(key, allowed)}; allowed are {', '.join(allowed)}"
+
+
+def _guess(word: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, allowed, 1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _allowed(problem: Mapping[str, Any], key: str) -> str:
+    """What the value may be."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    unit = next((f" of {unit}" if unit[0] != "$" else f" [{unit}]" for end, unit in UNITS.items() if key.endswith(end)), "")
+    if kind in WHOLE:
+        return f"a whole number{unit}"
+    if kind in NUMBER:
+        return f"a number{unit}"
+    if kind == "finite_number":
+        return f"a finite number{unit}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    for name, sign in COMPARISONS.items():
+        if name in context:
+            return f"{sign} {context[name]:g}"
+    if kind in ("too_short", "too_long"):
+        least, most = context.get("min_length"), context.get("max_length")
+        return f"a list of at {'least' if kind == 'too_short' else 'most'} {least if most is None else most} entries"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return "a mapping of keys to values"
+    return str(problem["msg"]).removeprefix("Input should be ")
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that stand in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+KINDS = {
+    model.model_fields["kind"].default: model for model in _models(Scenario.model_fields["agents"].annotation)
+}
+
+
+def _kinds() -> str:
+    return ", ".join(KINDS)
+
+
+def _model_at(path: tuple[str | int, ...], merged: Any) -> type[BaseModel] | None:
+    """The model whose keys stand at a path of the values."""
+    if path[:1] == ("agents",):
+        return KINDS.get(merged["agents"][path[1]].get("kind"))
+    model: type[BaseModel] | None = Scenario
+    for key in path:
+        field = model.model_fields.get(str(key)) if model is not None else None
+        if field is not None:
+            model = next(_models(field.annotation), None)
+    return model
