@@ -21,7 +21,7 @@ PREVENTION = {
 class Frozen(BaseModel):
     """A configuration: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AgentConfig(Frozen):

@@ -164,14 +164,16 @@ def _refresh(world: World, slot):
 
 @kernel
 def list_pegged(world: World, slot):
-    """Add an order to the book's pegged orders."""
+    """Add an order to the book's pegged orders, at the end, so that they follow the touch in the order of their queues."""
     order = world.orders[slot]
     record_book = world.books[order["book"]]
-    order["previous_pegged"] = NONE
-    order["next_pegged"] = record_book["first_pegged"]
-    if record_book["first_pegged"] >= 0:
-        world.orders[record_book["first_pegged"]]["previous_pegged"] = slot
-    record_book["first_pegged"] = slot
+    order["previous_pegged"] = record_book["last_pegged"]
+    order["next_pegged"] = NONE
+    if record_book["last_pegged"] >= 0:
+        world.orders[record_book["last_pegged"]]["next_pegged"] = slot
+    else:
+        record_book["first_pegged"] = slot
+    record_book["last_pegged"] = slot
 
 
 @kernel
@@ -185,3 +187,5 @@ def unlist_pegged(world: World, slot):
         world.books[order["book"]]["first_pegged"] = after
     if after >= 0:
         world.orders[after]["previous_pegged"] = before
+    else:
+        world.books[order["book"]]["last_pegged"] = before

@@ -6,8 +6,19 @@ from lobenv.compiled import kernel
 from lobenv.market import book as ladder
 from lobenv.market import ledger, matching
 from lobenv.market.feed import has_touch
-from lobenv.market.resting import match_and_rest
-from lobenv.market.tables import NONE, PEG_PRIMARY, REASON_NO_REFERENCE, REASON_NONE, TAKING, World
+from lobenv.market.resting import crosses, end_taker, match_and_rest
+from lobenv.market.tables import (
+    NONE,
+    OPEN,
+    PEG_PRIMARY,
+    POST_ONLY,
+    REASON_NO_REFERENCE,
+    REASON_NONE,
+    REASON_PRICE_BAND,
+    REASON_WOULD_CROSS,
+    TAKING,
+    World,
+)
 
 MOST_MOVES = 1024  # of pegged orders after one message, against two that would chase each other
 
@@ -39,16 +50,23 @@ def peg_price(world: World, slot):
 def price_pegged(world: World, slot):
     """Price a pegged order on arrival; the reason to refuse it, or REASON_NONE."""
     target = peg_price(world, slot)
-    if target == 0 or not ladder.in_window(world, world.orders[slot]["book"], target):
+    if target == 0:
         return REASON_NO_REFERENCE
+    if not ladder.in_window(world, world.orders[slot]["book"], target):
+        return REASON_PRICE_BAND
     world.orders[slot]["price"] = target
     return REASON_NONE
 
 
 @kernel
 def reprice(world: World, book):
-    """Move every pegged order whose reference has moved; it may execute where it arrives."""
+    """Move every pegged order whose reference has moved; it may execute where it arrives, unless it is post-only.
+
+    While the book is halted they stand still.
+    """
     for _ in range(MOST_MOVES):
+        if world.books[book]["state"] != OPEN:
+            return
         slot = _first_misplaced(world, book)
         if slot == NONE:
             return
@@ -59,7 +77,10 @@ def reprice(world: World, book):
         matching.unlist_pegged(world, slot)
         order["state"] = TAKING
         order["price"] = target
-        match_and_rest(world, slot)
+        if order["flags"] & POST_ONLY and crosses(world, slot):
+            end_taker(world, slot, REASON_WOULD_CROSS)
+        else:
+            match_and_rest(world, slot)
 
 
 @kernel

@@ -56,7 +56,7 @@ def rest(world: World, slot):
     """Put an incoming order in the book."""
     order = world.orders[slot]
     order["state"] = RESTING
-    if order["peak"] > 0 and order["peak"] < order["qty"]:
+    if ladder.is_displayed(order) and order["peak"] > 0 and order["peak"] < order["qty"]:
         order["reserve"] = order["qty"] - order["peak"]
         order["qty"] = order["peak"]
     ladder.enter(world, slot)

@@ -161,7 +161,8 @@ BOOK = _dtype(
     ("shown", "i4", (2,)),  # best displayed price a side [ticks]; one outside the window where there is none
     ("shown_qty", "i4", (2,)),  # displayed there [shares]
     ("last_price", "i4"),  # of the last trade [ticks]; 0 before the first
-    ("first_pegged", "i4"),  # head of the list of pegged orders
+    ("first_pegged", "i4"),  # the pegged order that has stood longest where it is
+    ("last_pegged", "i4"),
     ("changed", "i4"),  # something happened that the feed has not shown
     ("halt_band", "i4"),  # allowed distance of a trade from the reference [ticks]; 0 switches halts off
     ("halt_pause", "i8"),  # ns

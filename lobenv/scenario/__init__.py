@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lobenv.scenario.build import External, Template, build
+    from lobenv.scenario.build import External, Template
     from lobenv.scenario.config import Scenario
     from lobenv.scenario.loading import load, presets, scenario_hash, to_yaml
     from lobenv.scenario.problems import ScenarioError
@@ -18,7 +18,6 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Template",
-    "build",
     "load",
     "presets",
     "scenario_hash",
@@ -31,7 +30,6 @@ _HOMES = {
     "Scenario": "config",
     "ScenarioError": "problems",
     "Template": "build",
-    "build": "build",
     "load": "loading",
     "presets": "loading",
     "scenario_hash": "loading",

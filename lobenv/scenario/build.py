@@ -204,7 +204,7 @@ def _write_books(world: World, scenario: Scenario) -> None:
         record["venue"], record["symbol"] = venues.index(book.venue), symbols.index(book.symbol)
         record["base"] = base
         record["best"] = record["shown"] = (base - 1, base + width)
-        record["first_pegged"] = NONE
+        record["first_pegged"] = record["last_pegged"] = NONE
         record["halt_band"] = book.halts.band_ticks
         record["halt_pause"] = round(book.halts.pause_s * SECOND)
         record["halt_memory"] = round(book.halts.memory_s * SECOND)

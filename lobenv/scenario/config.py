@@ -74,6 +74,14 @@ class Fees(Frozen):
     taker_bps: float = Field(0.0, ge=-100, le=100)
 
 
+FEE_SCHEDULES: dict[str, Fees] = {
+    "none": Fees(),
+    "nasdaq": Fees(maker_per_share=-0.0020, taker_per_share=0.0030),
+    "inverted": Fees(maker_per_share=0.0018, taker_per_share=-0.0012),
+    "crypto": Fees(maker_bps=-0.5, taker_bps=4.0),
+}
+
+
 class Halts(Frozen):
     """Volatility halts.
 

@@ -51,7 +51,7 @@ def load(source: Source, overrides: Mapping[str, Any] | None = None) -> Scenario
     layers = _layers(source, ())
     if overrides:
         layers.append(Layer("overrides", _nested(overrides)))
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = Scenario().model_dump(mode="json")
     for layer in layers:
         merged = _laid_over(merged, layer.values, layer.origin)
     try:

@@ -39,7 +39,7 @@ def describe(error: ValidationError, merged: Mapping[str, Any], layers: Sequence
         layers: (origin, values) they were merged from, lowest first; the message names the origin of the value at fault.
     """
     problems = error.errors(include_url=False)
-    first = problems[0]
+    first = min(problems, key=lambda problem: problem["type"] == "missing")  # a misspelt key before the key it should be
     path = _path(first)
     origin = _origin(path, layers)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -119,6 +119,8 @@ def _allowed(problem: Mapping[str, Any], key: str) -> str:
     if kind in ("too_short", "too_long"):
         least, most = context.get("min_length"), context.get("max_length")
         return f"a list of at {'least' if kind == 'too_short' else 'most'} {least if most is None else most} entries"
+    if kind == "tuple_type":
+        return "a list"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return "a mapping of keys to values"
     return str(problem["msg"]).removeprefix("Input should be ")

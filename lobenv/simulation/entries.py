@@ -1,4 +1,4 @@
-"""The compiled side of the plain market: run it until a strategy has something to see, and let a strategy use its gateway."""
+"""The compiled side of the plain market: runs it until a strategy sees something, and lets one use its gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ WATCH = np.dtype(
 
 
 @kernel(entry=True)
-def advance(world: World, watches: np.ndarray, until: int, seed: np.uint64, opening: tuple[float, int, int, int]) -> int:
+def advance(
+    world: World, watches: np.ndarray, until: int, seed: np.uint64, opening: tuple[float, int, int, int]
+) -> int:
     """Run a market on, up to and including a time; a market in which nothing is scheduled yet is started first.
 
     Args:
@@ -58,7 +60,7 @@ def advance(world: World, watches: np.ndarray, until: int, seed: np.uint64, open
 
 
 @kernel
-def _next_instant(world: World) -> int:
+def _next_instant(world: World) -> np.int64:
     """Time of the next event [ns], or NEVER."""
     clock = world.clock[0]
     time = NEVER
@@ -70,7 +72,7 @@ def _next_instant(world: World) -> int:
 
 
 @kernel
-def _next_arrival(world: World, watches: np.ndarray) -> int:
+def _next_arrival(world: World, watches: np.ndarray) -> np.int64:
     """When the next of the views published so far reaches its agent [ns], or NEVER."""
     first = NEVER
     for i in range(watches.shape[0]):
@@ -144,7 +146,7 @@ def use_gateway(
         The id of a new order, the place in the feed's ring of the view, or 0.
     """
     if request == NEW:
-        return gateway.send_order(world, agent, book, side, price, qty, kind, tif, flags, peak)
+        return gateway.send_order(world, agent, book, side, price, qty, kind, tif, flags, peak)  # pyright: ignore[reportReturnType]
     if request == LOOK:
         return feed.look(world, agent, book)
     if request == CANCEL:

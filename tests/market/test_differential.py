@@ -1,0 +1,108 @@
+"""The market against the reference exchange: the whole book, every account and every report after every message."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lobenv.compiled import JIT_ENABLED
+from lobenv.market.tables import (
+    CANCELLED,
+    FILL,
+    FOK,
+    GTC,
+    HIDDEN,
+    IOC,
+    LIMIT,
+    MARKET,
+    PARTIAL,
+    PEG_MIDPOINT,
+    PEG_PRIMARY,
+    POST_ONLY,
+    REJECTED,
+    REPLACED,
+)
+from lobenv.scenario.config import Capacity, Fees, Halts
+from tests.market.driver import CANCEL, CANCEL_ALL, MIDDLE, ORDER, REDUCE, REPLACE, SECOND
+from tests.market.invariants import check_all
+from tests.market.twin import Message, Twins, differential_template, four_traders
+
+EXAMPLES = 200 if JIT_ENABLED else 15
+LONG_STREAM = 20_000 if JIT_ENABLED else 1_200
+CHECK_EVERY = 25 if JIT_ENABLED else 50
+
+TEMPLATES = {
+    "all rules": differential_template(four_traders()),
+    "no rules": differential_template(four_traders()[3:] * 4, fees=Fees(), halts=Halts()),
+    "few slots": differential_template(
+        four_traders(),
+        capacity=Capacity(orders=16, messages=256, events=256, ladder_ticks=64, feed=64, inbox=256),
+    ),
+}
+
+messages = st.builds(
+    Message,
+    op=st.sampled_from([ORDER] * 6 + [CANCEL, REDUCE, REPLACE, REPLACE, CANCEL_ALL]),
+    agent=st.integers(1, 4),
+    side=st.sampled_from([1, -1]),
+    price=st.integers(MIDDLE - 6, MIDDLE + 6) | st.integers(MIDDLE - 40, MIDDLE + 40),
+    qty=st.integers(1, 30) | st.sampled_from([0, -3, 90, 500]),
+    kind=st.sampled_from([LIMIT] * 6 + [MARKET, PEG_PRIMARY, PEG_MIDPOINT]),
+    tif=st.sampled_from([GTC] * 6 + [IOC, FOK]),
+    flags=st.sampled_from([0] * 4 + [POST_ONLY, HIDDEN, POST_ONLY | HIDDEN]),
+    peak=st.sampled_from([0] * 3 + [1, 4, 9]),
+    target=st.integers(-1, 12),
+    is_owners=st.sampled_from([True] * 4 + [False]),
+    wait=st.sampled_from([0] * 6 + [1, SECOND // 4, SECOND, 3 * SECOND]),
+)
+
+
+@pytest.mark.parametrize("rules", TEMPLATES)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=st.lists(messages, min_size=1, max_size=60))
+def test_market_equals_the_reference_after_every_message(rules, stream):
+    twins = Twins(TEMPLATES[rules])
+    for message in stream:
+        twins.send(message)
+    check_all(twins.market.world)
+
+
+def random_message(generator: np.random.Generator, centre: int) -> Message:
+    """A message whose price is mostly near `centre`."""
+    pick = generator.choice
+    far = generator.random() < 0.03
+    return Message(
+        op=int(pick([ORDER, CANCEL, REDUCE, REPLACE, CANCEL_ALL], p=[0.6, 0.2, 0.07, 0.125, 0.005])),
+        agent=int(generator.integers(1, 5)),
+        side=int(pick([1, -1])),
+        price=centre + int(generator.integers(-60, 61) if far else generator.integers(-5, 6)),
+        qty=int(generator.integers(1, 60)) if generator.random() < 0.98 else 0,
+        kind=int(pick([LIMIT, MARKET, PEG_PRIMARY, PEG_MIDPOINT], p=[0.8, 0.06, 0.07, 0.07])),
+        tif=int(pick([GTC, IOC, FOK], p=[0.86, 0.07, 0.07])),
+        flags=int(pick([0, POST_ONLY, HIDDEN, POST_ONLY | HIDDEN], p=[0.7, 0.13, 0.13, 0.04])),
+        peak=int(pick([0, 3, 11], p=[0.7, 0.15, 0.15])),
+        target=int(generator.integers(-1, 40)),
+        is_owners=bool(generator.random() < 0.9),
+        wait=int(generator.exponential(0.15 * SECOND)),
+    )
+
+
+def test_market_equals_the_reference_through_a_long_stream_whose_price_wanders():
+    twins = Twins(TEMPLATES["all rules"])
+    generator = np.random.default_rng(20_240_611)
+    centre, seen, bases = MIDDLE, Counter(), set()
+    for i in range(LONG_STREAM):
+        centre = max(centre + int(generator.choice([-1, 0, 1], p=[0.06, 0.88, 0.06])), 200)
+        twins.send(random_message(generator, centre))
+        seen.update((int(report.kind), int(report.reason)) for report in twins.last_reports)
+        bases.add(twins.exchange.base)
+        if i % CHECK_EVERY == 0:
+            check_all(twins.market.world)
+    kinds = {kind for kind, _ in seen}
+    assert kinds >= {PARTIAL, FILL, CANCELLED, REPLACED, REJECTED}
+    assert twins.exchange.halts > 0
+    assert len(bases) > 1
