@@ -31,6 +31,7 @@ class AgentConfig(Frozen):
         count: How many there are.
         mean_interval_s: Mean time between two decisions of one trader [s]; decisions are Poisson unless the kind says else.
         latency: Name of the latency profile of its links.
+        latency_by_venue: Venue to the name of another profile for the links to it.
         computation_us: From decision to sending [us].
         books: Names of the books traded, dealt out in turn; empty for all.
         inventory_cap_shares: Largest position that the exchange lets it build up; 0 for none.
@@ -42,6 +43,7 @@ class AgentConfig(Frozen):
     count: int = Field(1, ge=0, le=1_000_000)
     mean_interval_s: PositiveFloat = 10.0
     latency: str = "metro"
+    latency_by_venue: dict[str, str] = {}
     computation_us: float = Field(50.0, ge=0)
     books: tuple[str, ...] = ()
     inventory_cap_shares: int = Field(0, ge=0)

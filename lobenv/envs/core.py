@@ -170,7 +170,7 @@ class Batch:
             self._tapes[row] = []
         self._todo[:] = IDLE
         self._todo[rows] = RESET
-        self._advance(-1)
+        self._advance(-1 if self.num_agents else 0)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Carry out actions and bring the markets to their next decision.
@@ -186,6 +186,11 @@ class Batch:
             self._todo[:] = IDLE
             self._todo[rows] = STEP
         self._advance(-1)
+
+    def run(self, until_ns: int) -> None:
+        """Run all markets to a given time [ns], without a decision of the external agents."""
+        self._todo[:] = CONTINUE
+        self._advance(until_ns)
 
     def _advance(self, until: int) -> None:
         """Run the markets that have something to do; drain full tapes and go on until all are through."""

@@ -183,31 +183,6 @@ def queue_ahead(world: World, slot):
     return ahead
 
 
-@kernel
-def fillable(world: World, book, side, limit, qty):
-    """Whether `qty` shares could be taken from the other side at `limit` or better, counting every kind of order."""
-    price = world.books[book]["best"][column(-side)]
-    last = outside(world, book, -side)
-    while price != last and side * (price - limit) <= 0:
-        level = world.levels[book, level_index(world, price)]
-        qty -= level["qty"] + level["hidden"] + _reserves(world, level)
-        if qty <= 0:
-            return True
-        price += side
-    return qty <= 0
-
-
-@kernel
-def _reserves(world: World, level):
-    """Shares of icebergs at a level that are not displayed."""
-    total = 0
-    slot = level["head"]
-    while slot >= 0:
-        total += world.orders[slot]["reserve"]
-        slot = world.orders[slot]["next"]
-    return total
-
-
 # ---------------------------------------------------------------- order slots
 
 

@@ -6,6 +6,7 @@ from lobenv.compiled import kernel
 from lobenv.market import book as ladder
 from lobenv.market import ledger, matching, pegs
 from lobenv.market.feed import publish
+from lobenv.market.fill_or_kill import can_fill
 from lobenv.market.halts import follow_reference
 from lobenv.market.recorder import record_order
 from lobenv.market.reports import release_message, report_end, report_order, send_report
@@ -69,7 +70,7 @@ def arrive_order(world: World, slot):
         ladder.release(world, slot)
         return
     report_order(world, slot, ACK, REASON_NONE)
-    if order["tif"] == FOK and not ladder.fillable(world, order["book"], order["side"], order["price"], order["qty"]):
+    if order["tif"] == FOK and not can_fill(world, slot):
         end_taker(world, slot, REASON_NOT_FILLABLE)
         return
     match_and_rest(world, slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lobenv.compiled import kernel
 from lobenv.market import book as ladder
 from lobenv.market import events, ledger
-from lobenv.market.halts import outside_band
+from lobenv.market.halts import halt, outside_band
 from lobenv.market.recorder import record, record_order
 from lobenv.market.reports import report_end, send_report
 from lobenv.market.tables import (
@@ -43,7 +43,8 @@ def take(world: World, slot):
             if _prevent_self_trade(world, order["owner"], maker):
                 return REASON_SELF_TRADE
             continue
-        if world.books[book]["halt_band"] > 0 and outside_band(world, book, world.orders[maker]["price"]):
+        if outside_band(world, book, world.orders[maker]["price"]):
+            halt(world, book, world.orders[maker]["price"])
             return REASON_HALTED
         _execute(world, slot, maker)
     return REASON_NONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,8 @@ JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
 DEFAULT_FUNDAMENTAL = Fundamental()
 MEMORY_ALIGNMENT = 16
 SEEDABLE_AGENTS = 1 << 20
+
+LinkClass = tuple[str, ...]  # a latency profile for each venue
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,15 @@ def _venues(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(book.venue for book in scenario.books))
 
 
-def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[str]:
-    """Names of the latency profiles in use."""
-    names = [agents.latency for agents in scenario.agents.values()] + [agent.latency for agent in externals]
-    return list(dict.fromkeys(["none", *names]))
+def _link_class(scenario: Scenario, latency: str, by_venue: Mapping[str, str]) -> LinkClass:
+    return tuple(by_venue.get(venue, latency) for venue in _venues(scenario))
+
+
+def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[LinkClass]:
+    """The classes of links in use, the first without delay."""
+    used = [_link_class(scenario, agents.latency, agents.latency_by_venue) for agents in scenario.agents.values()]
+    used += [_link_class(scenario, agent.latency, {}) for agent in externals]
+    return list(dict.fromkeys([_link_class(scenario, "none", {}), *used]))
 
 
 def _state_bytes(config: AgentConfig) -> int:
@@ -245,9 +253,9 @@ def profile_of(scenario: Scenario, name: str) -> Profile:
     return Profile(_model_of(own.order_entry), _model_of(own.report), _model_of(own.feed))
 
 
-def _write_links(world: World, scenario: Scenario, classes: list[str]) -> None:
-    for row, name in zip(world.links, classes, strict=True):
-        for link in row:
+def _write_links(world: World, scenario: Scenario, classes: list[LinkClass]) -> None:
+    for row, names in zip(world.links, classes, strict=True):
+        for link, name in zip(row, names, strict=True):
             write_link(link, profile_of(scenario, name))
 
 
@@ -269,7 +277,7 @@ def _write_agents(
     scenario: Scenario,
     externals: tuple[External, ...],
     groups: list[tuple[str, AgentConfig]],
-    classes: list[str],
+    classes: list[LinkClass],
     recorded: bool,
 ) -> None:
     world.agents["external"] = NONE
@@ -289,14 +297,14 @@ def _write_agents(
 
 
 def _write_external(
-    world: World, scenario: Scenario, agent: int, k: int, config: External, classes: list[str]
+    world: World, scenario: Scenario, agent: int, k: int, config: External, classes: list[LinkClass]
 ) -> None:
     record, own = world.agents[agent], world.externals[k]
     record["kind"] = EXTERNAL
     record["identity"] = _identity(config.name, 0)
     record["external"] = k
     record["book"] = own["book"] = config.book
-    record["link_class"] = classes.index(config.latency)
+    record["link_class"] = classes.index(_link_class(scenario, config.latency, {}))
     record["computation"] = config.computation_ns
     record["inventory_cap"] = config.inventory_cap
     record["loss_limit"] = round(config.loss_limit / scenario.tick_size * MILLITICKS)
@@ -318,7 +326,7 @@ def _write_trader(
     name: str,
     config: AgentConfig,
     index: int,
-    classes: list[str],
+    classes: list[LinkClass],
 ) -> None:
     record = world.agents[agent]
     number, dtype = KINDS[config.kind]  # pyright: ignore[reportAttributeAccessIssue]
@@ -329,7 +337,7 @@ def _write_trader(
     record["identity"] = _identity(name, index)
     record["book"] = books[index % len(books)]
     record["memory"] = offset
-    record["link_class"] = classes.index(config.latency)
+    record["link_class"] = classes.index(_link_class(scenario, config.latency, config.latency_by_venue))
     record["computation"] = round(config.computation_us * 1e3)
     record["inventory_cap"] = config.inventory_cap_shares
     record["order_rate"] = config.order_rate_per_s

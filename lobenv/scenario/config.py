@@ -272,6 +272,9 @@ class Scenario(Frozen):
             self._check_name("maker.book", self.maker.book, books)
         for group, agents in self.agents.items():
             self._check_name(f"agents.{group}.latency", agents.latency, self.known_latencies())
+            for venue, latency in agents.latency_by_venue.items():
+                self._check_name(f"agents.{group}.latency_by_venue", venue, [book.venue for book in self.books])
+                self._check_name(f"agents.{group}.latency_by_venue.{venue}", latency, self.known_latencies())
             for name in agents.books:
                 self._check_name(f"agents.{group}.books", name, books)
             if isinstance(agents, Arbitrageur) and agents.count and len(self.books) < 2:

@@ -19,7 +19,7 @@ from lobenv.scenario.config import Scenario
 from lobenv.simulation.entries import WATCH, advance
 from lobenv.simulation.gateway import Gateway, Knowledge
 from lobenv.simulation.result import Result, accounts_of, count, names_of_agents, reports_of, tape_of
-from lobenv.simulation.strategy import Strategy
+from lobenv.simulation.strategy import Strategy, follows_books, terms_of
 from lobenv.tape.schema import Tape
 
 
@@ -79,7 +79,7 @@ class Market:
         self.scenario = _scenario(scenario)
         self.strategies = tuple(strategies)
         self.seed = seed
-        terms = [strategy.terms() for strategy in self.strategies]
+        terms = [terms_of(strategy) for strategy in self.strategies]
         _check_names([term.name for term in terms], self.scenario)
         externals = tuple(term.external(self.scenario) for term in terms)
         template = build(self.scenario, externals, tape=tape, recording=recording)
@@ -250,7 +250,7 @@ class Market:
         if self._calls[k] > 1:
             self._call(k, "on_timer")
             return True
-        if self.strategies[k].follows_books:
+        if follows_books(self.strategies[k]):
             self._watches = np.concatenate([self._watches, self.gateways[k].watch()])
         self._call(k, "on_start")
         return True

@@ -112,26 +112,6 @@ class Strategy:
                 raise TypeError(f"{type(self).__name__}: {option!r} is not one of {', '.join(Terms.model_fields)}")
             setattr(self, option, value)
 
-    def terms(self) -> Terms:
-        """Its terms, checked.
-
-        Raises:
-            ValueError: One of them is impossible.
-        """
-        values = {field: getattr(self, field) for field in Terms.model_fields}
-        values["name"] = values["name"] or type(self).__name__
-        try:
-            return Terms(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"strategy {values['name']}: {place}: {first['msg']}, got {first['input']!r}") from None
-
-    @property
-    def follows_books(self) -> bool:
-        """Whether it reacts to market data; if not, none is delivered and `market.view` looks when it is asked."""
-        return type(self).on_book_update is not Strategy.on_book_update
-
     def on_start(self, market: Gateway) -> None:
         """The session's warm-up is over and it may trade."""
 
@@ -146,3 +126,24 @@ class Strategy:
 
     def on_timer(self, market: Gateway) -> None:
         """Another `timer_interval_s` has passed since the start."""
+
+
+def terms_of(strategy: Strategy) -> Terms:
+    """The terms of a strategy, checked.
+
+    Raises:
+        ValueError: One of them is impossible.
+    """
+    values = {field: getattr(strategy, field) for field in Terms.model_fields}
+    values["name"] = values["name"] or type(strategy).__name__
+    try:
+        return Terms(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"strategy {values['name']}: {place}: {first['msg']}, got {first['input']!r}") from None
+
+
+def follows_books(strategy: Strategy) -> bool:
+    """Whether it reacts to market data; if not, none is delivered and its gateway looks when it is asked."""
+    return type(strategy).on_book_update is not Strategy.on_book_update

@@ -10,7 +10,7 @@ import numpy as np
 from lobenv.compiled import kernel
 from lobenv.kernel import run
 from lobenv.market import exchange, feed, gateway
-from lobenv.market.tables import ATTENTION, GTC, LIMIT, NEVER, NONE, REACHED, World
+from lobenv.market.tables import ATTENTION, GTC, LIMIT, NONE, REACHED, World
 from lobenv.opening import start as start_market
 from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Book, Capacity, Fees, Fundamental, Halts, OpeningBook, Scenario, Session
@@ -18,11 +18,11 @@ from lobenv.scenario.config import Book, Capacity, Fees, Fundamental, Halts, Ope
 SECOND = 1_000_000_000
 MIDDLE = 1_000  # middle of the window of prices of a small market [ticks]
 
-START, RUN, ORDER, CANCEL, REDUCE, REPLACE, CANCEL_ALL, LOOK, KILL = range(9)
+START, RUN, RUN_ON, ORDER, CANCEL, REDUCE, REPLACE, CANCEL_ALL, LOOK, KILL = range(10)
 
 INSTRUCTION = np.dtype(
     [
-        ("time", "i8"),  # RUN: until when; START: when the opening book is withdrawn; else how long to wait before [ns]
+        ("time", "i8"),  # RUN, RUN_ON: until when; START: when the opening book is withdrawn [ns]
         ("order_id", "i8"),  # START: the seed
         ("answer", "i8"),  # the order's id, the place of the view in the feed, or why the kernel handed back control
         ("op", "i4"),
@@ -41,12 +41,12 @@ INSTRUCTION = np.dtype(
 
 
 @kernel
-def _run_until(world: World, until):
-    """Run on past every hand-back but a full tape."""
+def _run(world: World, line):
+    """Run once, or on and on past every report that asks for attention."""
     while True:
-        status = run(world, until)
-        if status != ATTENTION:
-            return status
+        line["answer"] = run(world, line["time"])
+        if line["answer"] != ATTENTION or line["op"] == RUN:
+            return
         world.clock[0]["attention"] = NONE
 
 
@@ -83,18 +83,16 @@ def _send(world: World, line):
 
 @kernel(entry=True)
 def drive(world: World, instructions):
-    """Carry out INSTRUCTIONs one after another; each message and what it causes at the same time is seen through."""
+    """Carry out INSTRUCTIONs one after another."""
     for i in range(instructions.shape[0]):
         line = instructions[i]
         if line["op"] == START:
             seed = np.uint64(line["order_id"])
             start_market(world, seed, float(line["qty"]), line["peak"], line["price"], line["time"])
-        elif line["op"] == RUN:
-            line["answer"] = run(world, line["time"])
+        elif line["op"] == RUN or line["op"] == RUN_ON:
+            _run(world, line)
         else:
-            _run_until(world, world.clock[0]["now"] + line["time"])
             _send(world, line)
-            _run_until(world, world.clock[0]["now"])
 
 
 class Report(NamedTuple):
@@ -150,53 +148,55 @@ class Market:
     def __init__(self, template: Template, seed: int = 1, *, opened: bool = True) -> None:
         self.template = template
         self.world = World(*(table.copy() for table in template.world))
-        self._line = np.zeros(1, INSTRUCTION)
+        self._lines = np.zeros(3, INSTRUCTION)
         self._read = 0
         mean, levels, half_spread, withdraw = template.opening
-        self._do(START, order_id=seed, qty=int(mean), peak=levels, price=half_spread, time=withdraw or NEVER)
+        self._do(START, order_id=seed, qty=int(mean), peak=levels, price=half_spread, time=withdraw)
         if opened:
             self.run(int(self.world.clock["session_open"][0]))
 
     def _do(self, op: int, **fields: int) -> int:
-        self._line[:] = 0
-        self._line["op"] = op
+        line = self._lines[:1]
+        line[:] = 0
+        line["op"] = op
         for name, value in fields.items():
-            self._line[name] = value
-        drive(self.world, self._line)
-        return int(self._line["answer"][0])
+            line[name] = value
+        drive(self.world, line)
+        return int(line["answer"][0])
+
+    def _send(self, op: int, after: int, fields: dict[str, int]) -> int:
+        """Wait [ns], send, and see through what happens at that very time."""
+        lines, time = self._lines, self.now + after
+        lines[:] = 0
+        lines["op"] = (RUN_ON, op, RUN_ON)
+        lines["time"] = time
+        for name, value in fields.items():
+            lines[name][1] = value
+        drive(self.world, lines)
+        assert lines["answer"][2] == REACHED
+        return int(lines["answer"][1])
 
     # ------------------------------------------------------------ acting
 
     def order(self, agent, side, price, qty, *, kind=LIMIT, tif=GTC, flags=0, peak=0, book=0, after=0) -> int:
         """Send an order after a wait [ns] and see through what happens at that time; its id."""
-        return self._do(
-            ORDER,
-            agent=agent,
-            side=side,
-            price=price,
-            qty=qty,
-            kind=kind,
-            tif=tif,
-            flags=flags,
-            peak=peak,
-            book=book,
-            time=after,
-        )
+        fields = {"agent": agent, "side": side, "price": price, "qty": qty, "kind": kind, "tif": tif, "flags": flags}
+        return self._send(ORDER, after, fields | {"peak": peak, "book": book})
 
     def cancel(self, agent, order_id, *, book=0, after=0) -> None:
-        self._do(CANCEL, agent=agent, order_id=order_id, book=book, time=after)
+        self._send(CANCEL, after, {"agent": agent, "order_id": order_id, "book": book})
 
     def cancel_all(self, agent, *, book=0, after=0) -> None:
-        self._do(CANCEL_ALL, agent=agent, book=book, time=after)
+        self._send(CANCEL_ALL, after, {"agent": agent, "book": book})
 
     def reduce(self, agent, order_id, qty, *, book=0, after=0) -> None:
-        self._do(REDUCE, agent=agent, order_id=order_id, qty=qty, book=book, time=after)
+        self._send(REDUCE, after, {"agent": agent, "order_id": order_id, "qty": qty, "book": book})
 
     def replace(self, agent, order_id, price, qty, *, book=0, after=0) -> None:
-        self._do(REPLACE, agent=agent, order_id=order_id, price=price, qty=qty, book=book, time=after)
+        self._send(REPLACE, after, {"agent": agent, "order_id": order_id, "price": price, "qty": qty, "book": book})
 
     def kill(self, agent, *, book=0) -> None:
-        self._do(KILL, agent=agent, book=book)
+        self._send(KILL, 0, {"agent": agent, "book": book})
 
     def look(self, agent, *, book=0) -> np.void:
         """The view that has reached an agent."""

@@ -28,11 +28,12 @@ from tests.market.driver import (
 )
 from tests.reference.exchange import Exchange, Rules, Trader
 
+STALE, NEVER_SENT = -1, -2
 UNKNOWN = (1 << 40) + 3  # an id that was never issued
 
 
 class Message(NamedTuple):
-    """One message: `target` picks the order it is about among those sent so far, -1 an unknown one."""
+    """One message: `target` picks the order it is about among the live ones, STALE the first ever sent, NEVER_SENT none."""
 
     op: int = ORDER
     agent: int = 1
@@ -61,7 +62,7 @@ def four_traders() -> tuple[External, ...]:
     """One for each self-trade rule, some of them limited."""
     return (
         trader(1, stp=0, inventory_cap=400),
-        trader(2, stp=1, order_rate=6),
+        trader(2, stp=1, order_rate=3),
         trader(3, stp=2, allowed=0b0111),
         trader(4, stp=3),
     )
@@ -88,8 +89,7 @@ class Twins:
         fields = ("inventory_cap", "order_rate", "allowed", "stp")
         self.exchange = Exchange(rules, [Trader(*(int(row[name]) for name in fields)) for row in world.agents])
         self.exchange.open()
-        self.ids: list[int] = []
-        self.owners: dict[int, int] = {}
+        self.sent: dict[int, tuple[int, int]] = {}  # the reference's id -> (id, owner)
         self.last_reports: list[Report] = []
 
     def send(self, message: Message) -> None:
@@ -114,13 +114,19 @@ class Twins:
         )
         assert order_id >> SLOT_BITS == twin_id
         if order_id:
-            self.ids.append(order_id)
-            self.owners[order_id] = agent
+            self.sent[twin_id] = (order_id, agent)
+
+    def _target(self, message: Message) -> tuple[int, int]:
+        live = list(self.exchange.orders)
+        if message.target >= 0 and live:
+            return self.sent[live[message.target % len(live)]]
+        if message.target == STALE and self.sent:
+            return next(iter(self.sent.values()))
+        return UNKNOWN, message.agent
 
     def _request(self, message: Message) -> None:
-        known = self.ids and message.target >= 0
-        order_id = self.ids[-1 - message.target % len(self.ids)] if known else UNKNOWN
-        agent = self.owners[order_id] if known and message.is_owners else message.agent
+        order_id, owner = self._target(message)
+        agent = owner if message.is_owners else message.agent
         twin_id = order_id >> SLOT_BITS
         if message.op == CANCEL:
             self.market.cancel(agent, order_id, after=message.wait)

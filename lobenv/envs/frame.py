@@ -1,0 +1,247 @@
+"""What a rendered frame shows, read from the tables of one market: headline numbers, the ladder, own quotes, last fills."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from lobenv.envs.reward import STATE_INDEX
+from lobenv.market.tables import CLOSED, EXECUTED, HALTED, NONE, RESTING, SLOT_BITS, World
+from lobenv.scenario.config import Scenario
+
+STATE_NAMES = {CLOSED: "CLOSED", HALTED: "HALTED"}
+
+
+class Level(NamedTuple):
+    """One displayed price of a book, and the agent's own order there.
+
+    Attributes:
+        price: Ticks.
+        qty: Displayed shares, own ones included.
+        own: Own shares; 0 without a quote here.
+        ahead: Displayed shares that are served before the own ones.
+    """
+
+    price: int
+    qty: int
+    own: int = 0
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What there is to show of one external agent in one market.
+
+    Attributes:
+        state: "OPEN", "HALTED", "CLOSED", or "KILLED" after the kill switch.
+        step: Decisions so far.
+        time_s: Since the first decision [s].
+        pnl: After fees [$].
+        lots: Inventory [lots].
+        fees: Paid, negative for rebates [$].
+        mid: Ticks.
+        spread: Ticks; None where a side is empty.
+        bids: Levels below the mid, best first; empty where the side is.
+        asks: Levels above the mid, best first.
+        fills: (n,) EXECUTED, the agent's latest executions, oldest first.
+        fill_times: (n,) float64, when they happened, since the first decision [s].
+        times: (T,) float64, of the rows of the history, since the first decision [s].
+        history: (T, STATE_WIDTH) float64.
+    """
+
+    state: str
+    step: int
+    time_s: float
+    pnl: float
+    lots: float
+    fees: float
+    mid: float
+    spread: int | None
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    fills: np.ndarray
+    fill_times: np.ndarray
+    times: np.ndarray
+    history: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        """One column of the history, (T,) float64."""
+        return self.history[:, STATE_INDEX[name]]
+
+    def touch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Best displayed bid and ask over the history, NaN where a side was empty: two of (T,) float64 [ticks]."""
+        return touch_of(self.history)
+
+
+def read_frame(world: World, scenario: Scenario, history: np.ndarray, external: int, levels: int) -> Frame:
+    """Read what a frame shows.
+
+    Args:
+        world: The market as it is now.
+        scenario: What it is a market of.
+        history: (T, STATE_WIDTH) float64, the agent's STATE at every decision of the episode so far, this one last.
+        external: Index of the agent among the external agents.
+        levels: Levels a side of the ladder.
+
+    Raises:
+        ValueError: The history is empty.
+    """
+    if not len(history):
+        raise ValueError("history must have at least one row, got 0")
+    agent = world.externals[external]
+    opened = scenario.first_decision_ns * 1e-9
+    times = history[:, STATE_INDEX["time_s"]] - opened
+    now = dict(zip(STATE_INDEX, history[-1].tolist(), strict=True))
+    bid, ask = (float(side[0]) for side in touch_of(history[-1:]))
+    fills = own_fills(world, external)
+    return Frame(
+        state=state_name(world, external),
+        step=int(agent["decision"]),
+        time_s=float(times[-1]),
+        pnl=now["pnl"],
+        lots=now["inventory"] / scenario.maker.order_size_shares,
+        fees=now["fees"],
+        mid=now["mid"],
+        spread=None if math.isnan(bid + ask) else round(ask - bid),
+        bids=ladder(world, external, 0, levels),
+        asks=ladder(world, external, 1, levels),
+        fills=fills,
+        fill_times=fills["time"] * 1e-9 - opened,
+        times=times,
+        history=history,
+    )
+
+
+def touch_of(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best displayed bid and ask of STATE rows, NaN where a side was empty.
+
+    An empty side is recorded with a price outside the window, and the mid is then the other side's best price.
+
+    Args:
+        history: (T, STATE_WIDTH) float64.
+
+    Returns:
+        Two of (T,) float64 [ticks].
+    """
+    bid, ask, mid = (history[:, STATE_INDEX[name]] for name in ("best_bid", "best_ask", "mid"))
+    both = bid + ask == 2.0 * mid
+    return np.where(both | (bid == mid), bid, np.nan), np.where(both | (ask == mid), ask, np.nan)
+
+
+def state_name(world: World, external: int) -> str:
+    """How trading stands for an agent."""
+    agent = world.externals[external]
+    if world.accounts[agent["agent"], agent["book"]]["killed"]:
+        return "KILLED"
+    return STATE_NAMES.get(int(world.books[agent["book"]]["state"]), "OPEN")
+
+
+def ladder(world: World, external: int, side: int, levels: int) -> tuple[Level, ...]:
+    """Consecutive prices of one side from the touch; an own quote further away takes the place of the last.
+
+    Args:
+        world: The market.
+        external: Index of the agent.
+        side: 0 for bids, 1 for asks.
+        levels: How many, at most.
+    """
+    agent = world.externals[external]
+    record, ring = world.books[agent["book"]], world.levels[agent["book"]]["qty"]
+    base, width, touch = int(record["base"]), len(ring), int(record["shown"][side])
+    direction = 2 * side - 1
+    prices = [touch + direction * i for i in range(levels)]
+    prices = [price for price in prices if base <= price < base + width]
+    if not prices or touch != prices[0]:
+        return ()
+    own = own_quote(world, external, side)
+    if own is not None and own.price not in prices:
+        prices[-1] = own.price
+    found = [Level(price, int(ring[price & (width - 1)])) for price in prices]
+    return tuple(own._replace(qty=level.qty) if own and own.price == level.price else level for level in found)
+
+
+def own_quote(world: World, external: int, side: int) -> Level | None:
+    """The agent's resting quote of a side with its place in the queue, or None; `qty` is its own shares alone.
+
+    Args:
+        world: The market.
+        external: Index of the agent.
+        side: 0 for bids, 1 for asks.
+    """
+    order_id = int(world.externals[external]["quote_id"][side])
+    slot = order_id & ((1 << SLOT_BITS) - 1)
+    if order_id <= 0 or slot >= len(world.orders):
+        return None
+    order = world.orders[slot]
+    if order["id"] != order_id or order["state"] != RESTING:
+        return None
+    ahead, other = 0, int(order["previous"])
+    while other != NONE:
+        ahead += int(world.orders[other]["qty"])
+        other = int(world.orders[other]["previous"])
+    return Level(int(order["price"]), int(order["qty"]), int(order["qty"]), ahead)
+
+
+def own_fills(world: World, external: int) -> np.ndarray:
+    """The agent's executions that the log still holds, oldest first, (n,) EXECUTED."""
+    count, size = int(world.clock[0]["fills_count"]), len(world.fills)
+    log = world.fills[np.arange(max(count - size, 0), count) % size] if size else np.zeros(0, EXECUTED)
+    return log[log["external"] == external]
+
+
+def decimals_of(step: float) -> int:
+    """Decimals that multiples of a step need."""
+    exponent = Decimal(str(float(step))).normalize().as_tuple().exponent
+    return max(-int(exponent), 0)
+
+
+def nice_ceiling(value: float) -> float:
+    """The smallest 1, 2 or 5 times a power of ten that is no smaller than a positive value."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9))
+
+
+def bar_scale(frame: Frame) -> float:
+    """Shares that a full bar stands for: round, so that bars seldom change their scale."""
+    return nice_ceiling(max((level.qty for level in frame.bids + frame.asks), default=1) or 1)
+
+
+class Prices:
+    """Prices of a scenario as text, with as many decimals as its tick needs."""
+
+    def __init__(self, tick_size: float) -> None:
+        self._tick = tick_size
+        self._decimals = decimals_of(tick_size)
+        self._mid_decimals = decimals_of(tick_size / 2)
+
+    def price(self, ticks: float) -> str:
+        """A price on the grid [$]."""
+        return f"{ticks * self._tick:.{self._decimals}f}"
+
+    def mid(self, ticks: float) -> str:
+        """A price between two ticks [$]."""
+        return f"{ticks * self._tick:.{self._mid_decimals}f}"
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A number with at most so many decimals, without those that say nothing, never a negative zero."""
+    text = f"{value:,.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def dollars(value: float) -> str:
+    """Money with two decimals, never a negative zero."""
+    text = f"{value:,.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def spread_text(frame: Frame) -> str:
+    """The spread in words: a closed book has none and an empty side leaves none."""
+    if frame.spread is None:
+        return "no spread"
+    return f"spread {frame.spread:,} tick" + ("s" if frame.spread != 1 else "")
