@@ -288,9 +288,10 @@ def quotes_on_price(quotes: pl.DataFrame, fills: pl.DataFrame) -> Figure:
 
 
 def quotes_close_up(quotes: pl.DataFrame, fills: pl.DataFrame) -> Figure:
-    """The busiest minute of `quotes_on_price`: the one with the most fills, or the first if there are none."""
+    """The busiest minute of `quotes_on_price`: the one with the most maker fills, or the first if there are none."""
     times = quotes["time_s"].to_numpy()
-    start = _busiest(fills["time_ns"].to_numpy() / 1e9 if len(fills) else np.empty(0), times)
+    made = fills.filter(pl.col("maker") == 1)["time_ns"].to_numpy() if len(fills) else np.empty(0)
+    start = _busiest(made / 1e9, times)
     near = quotes.filter(pl.col("time_s").is_between(start, start + ZOOM_S))
     within = fills.filter((pl.col("time_ns") / 1e9).is_between(start, start + ZOOM_S)) if len(fills) else fills
     with mpl.rc_context(SETTINGS):

@@ -1,7 +1,10 @@
-"""The plain face of a market: strategies see and do only what their links allow, and the same seed gives the same market."""
+"""The plain face of a market: strategies see and do what their links allow, and one seed gives one market."""
 
 import doctest
+import os
 import pickle
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +13,12 @@ import lobenv.simulation
 from lobenv.agents.noise import Noise
 from lobenv.scenario.config import Book, Capacity, Fees, Latency, Link, OpeningBook, Scenario, Session
 from lobenv.simulation import Market, Strategy, simulate
-from lobenv.tape.schema import FIELDS
+from lobenv.tape.schema import ADD, DELETE, FIELDS
 
 MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
 ORDER_ENTRY, REPORT, FEED, COMPUTATION = 1 * MILLISECOND, 2 * MILLISECOND, 3 * MILLISECOND, 50 * MICROSECOND
 START = 1 * SECOND
-METRO_BASE = 90 * MICROSECOND
+METRO_BASE, METRO_JITTER = 90 * MICROSECOND, 100 * MICROSECOND
 
 EXACT = Latency(
     order_entry=Link(base_us=ORDER_ENTRY / 1e3),
@@ -60,14 +63,17 @@ class Buyer(Strategy):
 
     latency = "exact"
     timer_interval_s = 1.0
-    price, qty, order_type, terms = 10_005, 60, "limit", {}
+
+    def __init__(self, *, side=1, price=10_005, qty=60, order_type="limit", terms=None, **options):
+        super().__init__(**options)
+        self.side, self.price, self.qty, self.order_type, self.terms = side, price, qty, order_type, terms or {}
 
     def on_start(self, market):
         self.reports, self.fills, self.known, self.order_id = [], [], [], None
 
     def on_timer(self, market):
         if self.order_id is None:
-            self.order_id = market.buy(self.price, self.qty, self.order_type, **self.terms)
+            self.order_id = market.send(self.side, self.price, self.qty, self.order_type, **self.terms)
 
     def on_report(self, market, report):
         self.reports.append(report)
@@ -103,7 +109,7 @@ class Taker(Strategy):
 
 
 class Watcher(Strategy):
-    """Does nothing but look."""
+    """Does nothing but look: between two deliveries it knows the last one."""
 
     timer_interval_s = 0.1
 
@@ -115,15 +121,24 @@ class Watcher(Strategy):
         assert market.view == view
         self.seen.append((market.now_ns, view))
 
+    def on_timer(self, market):
+        assert market.view == (self.seen[-1][1] if self.seen else self.first)
+
 
 def row_of(result, name):
     return result.accounts.filter(result.accounts["name"] == name).row(0, named=True)
 
 
+def records_of(run):
+    """The records of a market's or a result's tape."""
+    assert run.tape is not None
+    return run.tape.records
+
+
 def same(first, second):
     """Whether two results tell the same, tapes field by field."""
     return (
-        all(np.array_equal(first.tape.records[name], second.tape.records[name]) for name in FIELDS)
+        all(np.array_equal(records_of(first)[name], records_of(second)[name]) for name in FIELDS)
         and first.accounts.equals(second.accounts)
         and first.reports.equals(second.reports)
     )
@@ -220,9 +235,7 @@ def test_open_orders_follow_the_reports_through_partial_fill_replacement_reducti
                 market.replace(self.order_id, 10_007, 30)
             elif report.kind == "replaced" and report.remaining == 30:
                 market.reduce(self.order_id, 10)
-            elif report.kind == "replaced":
-                market.cancel(self.order_id)
-            elif report.kind == "cancelled":
+            elif report.kind in ("replaced", "cancelled"):
                 market.cancel(self.order_id)
 
     careful = Careful()
@@ -235,6 +248,14 @@ def test_open_orders_follow_the_reports_through_partial_fill_replacement_reducti
         ("cancelled", None),
         ("rejected", None),
     ]
+
+
+def test_an_open_order_keeps_its_own_price_where_part_of_it_was_executed_at_a_better_one():
+    buyer = Buyer(price=10_006, qty=120)
+    simulate(empty_market(), [Seller(), buyer], until_s=4)
+    assert [(fill.price, fill.qty, fill.remaining) for fill in buyer.fills] == [(10_005, 100, 20)]
+    (order,) = buyer.known[-1][3].values()
+    assert (order.price, order.qty) == (10_006, 20)
 
 
 def test_cancel_all_ends_every_resting_order():
@@ -257,39 +278,45 @@ def test_cancel_all_ends_every_resting_order():
 # ---------------------------------------------------------------- market data
 
 
-def test_a_change_of_the_touch_reaches_a_follower_the_feed_delay_after_it_happened():
+def test_a_change_of_the_touch_reaches_a_follower_the_feed_delay_after_it_happened_and_nothing_else_does():
     watcher = Watcher(latency="exact")
-    simulate(empty_market(), [Seller(), watcher, Buyer()], tape=False)
+    behind = Buyer(name="Behind", timer_interval_s=1.5, price=10_006, side=-1)
+    simulate(empty_market(), [Seller(), watcher, Buyer(), behind], until_s=4.5)
     offered = START + COMPUTATION + ORDER_ENTRY
     traded = START + SECOND + COMPUTATION + ORDER_ENTRY
-    closed = 5 * SECOND + 1
     assert [(now, view.time_ns, view.ask, view.ask_qty, view.bid) for now, view in watcher.seen] == [
         (offered + FEED, offered, 10_005, 100, None),
         (traded + FEED, traded, 10_005, 40, None),
-    ] + [(closed + FEED, closed, None, 0, None)] * (watcher.seen[-1][1].state == "closed")
+    ]
 
 
 def test_views_come_in_order_each_once_and_never_younger_than_the_feed():
     watcher = Watcher()
     market = Market(busy_market(), [watcher], seed=5)
     market.run(until_s=4.9)
-    tape = market.tape.records
+    tape = records_of(market)
     published = [view.time_ns for _, view in watcher.seen]
     assert published == sorted(published)
-    assert all(now - view.time_ns >= METRO_BASE for now, view in watcher.seen)
+    assert all(METRO_BASE <= now - view.time_ns <= METRO_BASE + METRO_JITTER for now, view in watcher.seen)
     assert [now for now, _ in watcher.seen] == sorted(now for now, _ in watcher.seen)
     assert all(view.spread > 0 and view.bid < view.mid < view.ask for _, view in watcher.seen)
-    # After the last record of an instant the tape has the touch that was published at that instant.
-    last = {int(row["time"]): row for row in tape}
-    for _, view in watcher.seen:
-        row = last[view.time_ns]
-        assert (view.bid, view.bid_qty) == (row["best_bid"], row["bid_qty"])
-        assert (view.ask, view.ask_qty) == (row["best_ask"], row["ask_qty"])
-    touches = [(row["best_bid"], row["bid_qty"], row["best_ask"], row["ask_qty"]) for row in last.values()]
-    times = list(last)
-    changed = [time for time, now, before in zip(times[1:], touches[1:], touches, strict=False) if now != before]
-    horizon = watcher.seen[-1][1].time_ns
-    assert set(time for time in changed if watcher.first.time_ns < time <= horizon) <= set(published)
+    touches = [tuple(row[["best_bid", "bid_qty", "best_ask", "ask_qty"]].tolist()) for row in tape]
+    times = tape["time"].tolist()
+    assert {(view.time_ns, (view.bid, view.bid_qty, view.ask, view.ask_qty)) for _, view in watcher.seen} <= set(
+        zip(times, touches, strict=True)
+    )
+    # Every instant after which the touch is another one than before is among those seen.
+    last = dict(zip(times, touches, strict=True))
+    changed = {time for (_, before), (time, after) in pairwise(last.items()) if after != before}
+    first, horizon = watcher.first.time_ns, published[-1]
+    assert {time for time in changed if first < time <= horizon} <= set(published)
+
+
+def test_what_is_published_at_the_last_instant_is_seen_at_it_where_there_is_no_delay():
+    watcher = Watcher(latency="none")
+    offered = START + COMPUTATION + ORDER_ENTRY
+    Market(empty_market(), [Seller(), watcher]).run(until_s=offered / SECOND)
+    assert [(now, view.ask) for now, view in watcher.seen] == [(offered, 10_005)]
 
 
 def test_a_strategy_that_looks_sees_what_its_feed_has_by_then_and_no_more():
@@ -335,6 +362,29 @@ def test_depth_is_the_book_as_it_was_a_feed_delay_before_the_timer():
         Market(empty_market(), [Seller()]).gateways[0].depth()
 
 
+def test_a_timer_comes_last_in_its_instant_and_has_the_depth_of_its_own_time():
+    class Echo(Strategy):
+        latency, timer_interval_s, computation_us = "echo", 0.005, 0.0
+
+        def on_start(self, market):
+            self.heard = []
+            market.sell(10_005, 10)
+
+        def on_report(self, market, report):
+            self.heard.append((report.kind, market.now_ns - START, market.depth().time_ns - START))
+
+        def on_timer(self, market):
+            self.heard.append(("timer", market.now_ns - START, market.depth().time_ns - START))
+
+    echo = Echo()
+    at_once = Link(base_us=0)
+    # The report is put on its way before the photograph of the instant at which both arrive.
+    latencies = {"echo": Latency(order_entry=at_once, report=Link(base_us=10_000), feed=at_once)}
+    simulate(empty_market(latencies=latencies), [echo], until_s=1.012)
+    first, second = 5 * MILLISECOND, 10 * MILLISECOND
+    assert echo.heard == [("timer", first, first), ("ack", second, first), ("timer", second, second)]
+
+
 def test_a_feed_history_shorter_than_the_feed_delay_is_an_error_that_names_the_setting():
     scenario = busy_market(capacity=Capacity(feed=16))
     with pytest.raises(OverflowError, match=r"capacity\.feed"):
@@ -358,9 +408,7 @@ def test_a_feed_history_shorter_than_the_feed_delay_is_an_error_that_names_the_s
     ],
 )
 def test_the_exchange_rejects_what_the_terms_or_the_rules_forbid(options, order, reason):
-    buyer = Buyer(**options)
-    for name, value in order.items():
-        setattr(buyer, name, value)
+    buyer = Buyer(**options, **order)
     result = simulate(empty_market(), [Seller(), buyer])
     assert [(report.kind, report.reason) for report in buyer.reports] == [("rejected", reason)]
     assert buyer.known[0][3] == {}
@@ -397,6 +445,13 @@ def test_the_close_cancels_what_rests_and_later_orders_are_rejected():
     assert market.result().reports["reason"].to_list() == ["none", "session end"]
     market.run(until_s=6)
     assert market.result().reports["reason"].to_list() == ["none", "session end", "session closed"]
+
+
+def test_the_close_needs_no_room_for_reports_on_the_opening_book_which_nobody_reads():
+    opening, capacity = OpeningBook(levels=300, withdraw_s=60), Capacity(messages=64, events=64)
+    result = simulate(empty_market(opening=opening, capacity=capacity))
+    assert result.tape is not None
+    assert result.tape.records["kind"].tolist() == [ADD] * 600 + [DELETE] * 600
 
 
 @pytest.mark.parametrize(
@@ -443,6 +498,8 @@ def test_unknown_options_names_seeds_and_times_are_refused():
         Market(empty_market(), [Seller(), Seller()])
     with pytest.raises(ValueError, match="name 'crowd' is taken"):
         Market(busy_market(), [Seller(name="crowd", latency="metro")])
+    with pytest.raises(ValueError, match="name 'opening' is taken"):
+        Market(empty_market(), [Seller(name="opening")])
     with pytest.raises(ValueError, match="seed must lie in"):
         Market(empty_market(), seed=-1)
     market = Market(empty_market(), [Seller(), Seller(name="another")])
@@ -456,14 +513,14 @@ def test_unknown_options_names_seeds_and_times_are_refused():
 
 def test_the_same_seed_gives_the_same_market_and_another_seed_another():
     first, again, other = (simulate(busy_market(), [Taker(), Watcher()], seed=seed) for seed in (7, 7, 8))
-    assert len(first.tape) > 500
+    assert len(records_of(first)) > 500
     assert same(first, again)
-    assert not np.array_equal(first.tape.records, other.tape.records)
+    assert not np.array_equal(records_of(first), records_of(other))
 
 
 def test_a_strategy_that_only_looks_leaves_the_market_as_it_is_without_it():
-    alone = simulate(busy_market(), seed=11).tape.records
-    watched = simulate(busy_market(), [Watcher(), Watcher(name="second", latency="retail")], seed=11).tape.records
+    alone = records_of(simulate(busy_market(), seed=11))
+    watched = records_of(simulate(busy_market(), [Watcher(), Watcher(name="second", latency="retail")], seed=11))
     assert len(alone) > 500
     for name in set(FIELDS) - {"owner", "aggressor"}:
         assert np.array_equal(alone[name], watched[name])
@@ -495,7 +552,7 @@ def test_a_full_tape_buffer_is_drained_without_a_trace():
         return simulate(busy_market(agents=agents, **changes), [Taker()], seed=6)
 
     small, large = run(capacity=Capacity(tape=4_096)), run()
-    assert len(large.tape) > 4_096
+    assert len(records_of(large)) > 4_096
     assert same(small, large)
 
 
@@ -605,6 +662,8 @@ class Sturdy(Taker):
 
 def test_a_callback_cannot_run_its_own_market():
     class Recursive(Strategy):
+        owner: Market
+
         def on_start(self, market):
             self.owner.run()
 
@@ -629,22 +688,49 @@ def test_a_strategy_trades_the_books_it_names_and_the_first_is_its_home():
             self.seen = [*getattr(self, "seen", []), (view.book, view.ask)]
 
         def on_timer(self, market):
-            self.views = market.view.ask, market.view_of("west").ask
+            self.views = [*getattr(self, "views", []), (market.view.ask, market.view_of("west").ask)]
             market.cancel(self.away)
 
     abroad = Abroad()
     books = (Book(name="west", venue="west"), Book(name="east", venue="east"))
     result = simulate(empty_market(books=books), [abroad], until_s=3)
-    assert sorted(abroad.seen) == [("east", 10_005), ("west", None), ("west", 10_009)]
-    assert abroad.views == (10_005, 10_009)
+    assert abroad.seen == [("east", 10_005), ("west", 10_009), ("west", None)]
+    assert abroad.views == [(10_005, 10_009), (10_005, None)]
     assert result.reports.select("book", "kind").rows() == [("east", "ack"), ("west", "ack"), ("west", "cancelled")]
+    assert result.accounts.select("name", "book", "orders_sent").rows() == [
+        ("opening", "west", 0),
+        ("opening", "east", 0),
+        ("Abroad", "west", 1),
+        ("Abroad", "east", 1),
+    ]
+    assert result.tape is not None
     assert result.tape.venue == "west+east"
 
 
 def test_prices_in_dollars_and_ticks_are_rounded_once():
     gateway = Market(empty_market(), [Seller()]).gateways[0]
     assert [gateway.to_ticks(price) for price in (100.05, 0.29, 1.15, 100.054)] == [10_005, 29, 115, 10_005]
-    assert [gateway.to_price(ticks) for ticks in (10_005, 29, 10_005.5)] == [100.05, 0.29, 100.055]
+    assert [gateway.to_price(ticks) for ticks in (10_005, 35, 10_005.5)] == [100.05, 0.35, 100.055]
+
+
+def test_a_scenario_may_be_named_by_its_preset():
+    result = simulate("calm", until_s=0.2)
+    assert (result.scenario.name, result.end_ns) == ("calm", SECOND // 5)
+    with pytest.raises(ValueError, match="calm"):
+        simulate("clam")
+
+
+def test_strategies_trade_in_recorded_flow():
+    folder = os.environ.get("LOBENV_DATA")
+    if not folder:
+        pytest.skip("LOBENV_DATA does not name the folder of recorded days")
+    replay = {"data": str(Path(folder) / "lobster"), "symbol": "AMZN"}
+    source = {"base": "replay", "replay": replay, "session": {"warm_up_s": 1, "duration_s": 9}}
+    first, again = (simulate(source, [Taker(), Watcher()], seed=1) for _ in range(2))
+    assert same(first, again)
+    assert first.accounts["name"].to_list() == ["recording", "Taker", "Watcher"]
+    assert row_of(first, "Taker")["volume"] > 0
+    assert row_of(first, "recording")["position"] == -row_of(first, "Taker")["position"]
 
 
 def test_the_example_of_the_documentation_does_what_it_says():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
@@ -79,7 +80,12 @@ class SB3VecEnv(VecEnv):
 
         Returns:
             Observations, rewards float32, dones and infos; finished markets have begun their next session.
+
+        Raises:
+            gymnasium.error.ResetNeeded: The first sessions have not begun.
         """
+        if (self.batch.out.session != RUNNING).any():
+            raise ResetNeeded("the sessions have not begun: call reset()")
         self.batch.step(self._pending)
         self._steps += 1
         rewards = self.batch.out.reward[:, 0].astype(np.float32)
@@ -146,7 +152,9 @@ class SB3VecEnv(VecEnv):
             return [masks[row] for row in rows]
         if method_name in ("snapshot", "restore"):
             method = getattr(self.batch, method_name)
-            return [method(*method_args, row=row, **method_kwargs) for row in rows]
+            results = [method(*method_args, row=row, **method_kwargs) for row in rows]
+            self._steps[rows] = self.batch.worlds.externals["decision"][rows, 0]
+            return results
         raise AttributeError(f"{method_name!r} is not one of action_masks, snapshot, restore")
 
     def env_is_wrapped(self, wrapper_class: type, indices: None | int | Sequence[int] = None) -> list[bool]:

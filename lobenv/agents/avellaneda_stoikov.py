@@ -63,14 +63,12 @@ def wake(world: World, agent, next_wake):
     book = world.agents[agent]["book"]
     state = own(world, agent, STATE, SIZE)
     view = feed.look(world, agent, book)
-    if not feed.has_both_sides(world, book, view):
-        return next_wake
     touch = world.feed[book, view]["price"]
     left = state["horizon"]
     if left == 0.0:
         left = max(world.clock[0]["session_close"] - world.clock[0]["now"], 0) / SECOND
     held = world.accounts[agent, book]["known_position"]
-    reservation = 0.5 * (touch[0] + touch[1]) - held / state["qty"] * state["risk"] * left
+    reservation = feed.mid_of(world, book, view) - held / state["qty"] * state["risk"] * left
     half = 0.5 * state["risk"] * left + state["constant"]
     bid = min(math.floor(reservation - half), touch[1] - 1)
     ask = max(math.ceil(reservation + half), touch[0] + 1)

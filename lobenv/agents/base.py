@@ -29,7 +29,7 @@ class AgentConfig(Frozen):
 
     Attributes:
         count: How many there are.
-        mean_interval_s: Mean time between two decisions of one trader [s]; decisions are Poisson unless the kind says else.
+        mean_interval_s: Mean time between two decisions of one trader [s]; Poisson unless the kind says else.
         latency: Name of the latency profile of its links.
         latency_by_venue: Venue to the name of another profile for the links to it.
         computation_us: From decision to sending [us].

@@ -99,13 +99,12 @@ def wake(world: World, agent, next_wake):
     state = own(world, agent, STATE, SIZE)
     view = feed.look(world, agent, book)
     _follow_volume(state, world.feed[book, view], world.clock[0]["now"])
-    if not feed.has_both_sides(world, book, view):
-        return next_wake
     touch = world.feed[book, view]["price"]
-    state["spread"] += state["spread_weight"] * (touch[1] - touch[0] - state["spread"])
+    if feed.has_both_sides(world, book, view):
+        state["spread"] += state["spread_weight"] * (touch[1] - touch[0] - state["spread"])
     lots = world.accounts[agent, book]["known_position"] / 100.0
     one_sided = state["signed_rate"] / state["volume_rate"] if state["volume_rate"] > 1.0 else 0.0
-    centre = 0.5 * (touch[0] + touch[1]) + state["lean"] * one_sided - state["skew"] * lots
+    centre = feed.mid_of(world, book, view) + state["lean"] * one_sided - state["skew"] * lots
     half = max(0.5 * state["spread"], state["least_half_spread"])
     qty = int(state["participation"] * state["volume_rate"])
     qty = min(max(qty, state["least_qty"]), state["most_qty"])

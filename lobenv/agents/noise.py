@@ -68,7 +68,7 @@ def wake(world: World, agent, next_wake):
     side = draw_side(world, stream)
     qty = draw_size(world, stream)
     view = feed.look(world, agent, book)
-    if feed.has_both_sides(world, book, view) and action >= state["cancel_share"]:
+    if action >= state["cancel_share"]:
         if action < state["cancel_share"] + state["market_share"]:
             gateway.send_market(world, agent, book, side, qty)
         else:
@@ -79,7 +79,7 @@ def wake(world: World, agent, next_wake):
 @kernel
 def _send_limit(world: World, agent, book, side, qty, view):
     state = own(world, agent, STATE, SIZE)
-    far = world.feed[book, view]["price"][(1 + side) >> 1]
+    far = feed.price_of(world, book, view, -side)
     if state["touch_only"]:
         return gateway.send_limit(world, agent, book, side, far, qty)
     distance = 1 + streams.geometric(world.streams, world.agents[agent]["stream"], state["stop"])

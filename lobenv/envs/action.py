@@ -55,7 +55,7 @@ def act(world: World, task, external, action):
     view = world.captures[external, agent["decision"] % world.captures.shape[1]]
     mode = task["action_mode"]
     if mode == 1 and int(action[0]) == FLATTEN:
-        _flatten(world, external)
+        _flatten(world, task, external)
         return
     bid_qty = ask_qty = task["order_size"]
     if mode == 0:
@@ -154,11 +154,12 @@ def _cancel(world: World, agent, i):
 
 
 @kernel
-def _flatten(world: World, external):
+def _flatten(world: World, task, external):
     """Cancel both quotes and close the position, as far as it is known, with a market order."""
     agent = world.externals[external]
     for i in range(2):
-        if agent["quote_state"][i] == QUOTE_LIVE or agent["quote_state"][i] == QUOTE_PENDING:
+        standing = agent["quote_state"][i] == QUOTE_LIVE or agent["quote_state"][i] == QUOTE_PENDING
+        if standing or _is_overdue(world, task, agent, i):
             _cancel(world, agent, i)
     held = world.accounts[agent["agent"], agent["book"]]["known_position"]
     if held != 0:

@@ -14,12 +14,14 @@ from lobenv.compiled import announced_compilation
 from lobenv.envs import reward
 from lobenv.envs.action import ACTION_WIDTH, MASK_SIZE
 from lobenv.envs.observation import WIDTH
-from lobenv.envs.step import CONTINUE, IDLE, RESET, STEP, advance
-from lobenv.envs.task import Task
+from lobenv.envs.step import CLOSED, CONTINUE, IDLE, RESET, STEP, advance
+from lobenv.envs.task import TASK, Task
 from lobenv.market.streams import GOLDEN, MIX_1
-from lobenv.market.tables import DTYPES, EXECUTED, REACHED, TAPE_FULL, World
+from lobenv.market.tables import DTYPES, EXECUTED, REACHED, RECORDED, TAPE_FULL, World
 from lobenv.scenario.build import External, build
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.loading import scenario_hash
+from lobenv.scenario.replay import Recording
 from lobenv.tape.schema import RECORD
 
 SMALLEST_SHARE = 64  # markets a thread must get for handing them over to pay
@@ -33,7 +35,7 @@ class Outputs(NamedTuple):
     parts: np.ndarray  # (E, K, P) float64 [$]
     state: np.ndarray  # (E, K, S) float64, the exchange's picture
     mask: np.ndarray  # (E, K, M) int8
-    session: np.ndarray  # (E,) int8: RUNNING, CLOSED or KILLED
+    session: np.ndarray  # (E,) int8: RUNNING, CLOSED or KILLED; CLOSED before the first reset
     status: np.ndarray  # (E,) int8
 
 
@@ -41,21 +43,32 @@ class Outputs(NamedTuple):
 class Snapshot:
     """The whole state of one market, to be restored as often as one likes, also in another process."""
 
+    scenario: str  # hash of the scenario it is a market of
     tables: tuple[np.ndarray, ...]
     outputs: tuple[np.ndarray, ...]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Snapshot):
             return NotImplemented
-        pairs = zip(self.tables, other.tables, strict=True)
-        return all(a.tobytes() == b.tobytes() for a, b in pairs)
+        if self.scenario != other.scenario or len(self.tables) != len(other.tables):
+            return False
+        return all(a.tobytes() == b.tobytes() for a, b in zip(self.tables, other.tables, strict=True))
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 def maker_of(scenario: Scenario, name: str = "maker") -> External:
-    """The external market maker that a scenario describes."""
+    """The external market maker that a scenario describes.
+
+    Raises:
+        ValueError: The session is too short for a decision.
+    """
     maker = scenario.maker
+    if scenario.steps < 1:
+        raise ValueError(
+            f"session.duration_s must be at least maker.decision_interval_s = {maker.decision_interval_s:g}, "
+            f"got {scenario.session.duration_s:g}"
+        )
     books = [book.name for book in scenario.books]
     return External(
         name=name,
@@ -123,12 +136,17 @@ class Batch:
         """
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
         self.scenario, self.num_envs = scenario, num_envs
         self.task = task or Task()
         self.externals = tuple(externals) if externals is not None else (maker_of(scenario),)
         self.num_agents = len(self.externals)
         self.threads = threads or os.cpu_count() or 1
-        self._template = build(scenario, self.externals, tape=tape)
+        self._scenario_hash = scenario_hash(scenario)
+        self._recording = Recording(scenario) if scenario.replay is not None else None
+        rows = None if self._recording is None else np.zeros(self._recording.most_rows, RECORDED)
+        self._template = build(scenario, self.externals, tape=tape, recording=rows)
         self._task = self.task.table(scenario)
         self._opening = np.array(self._template.opening, dtype=np.float64)
         self._seeds = np.zeros(num_envs, np.uint64)
@@ -148,7 +166,7 @@ class Batch:
             parts=np.zeros((e, k, reward.PARTS_WIDTH)),
             state=np.zeros((e, k, reward.STATE_WIDTH)),
             mask=np.ones((e, k, MASK_SIZE), np.int8),
-            session=np.zeros(e, np.int8),
+            session=np.full(e, CLOSED, np.int8),
             status=np.zeros(e, np.int8),
         )
 
@@ -166,8 +184,10 @@ class Batch:
             if table.size:
                 _bytes(table)[rows] = template.view(np.uint8).reshape(-1)
         self._fills_read[rows] = 0
-        for row in rows:
+        for row, seed in zip(rows, self._seeds[rows], strict=True):
             self._tapes[row] = []
+            if self._recording is not None:
+                self._recording.place(self.market(row), seed)
         self._todo[:] = IDLE
         self._todo[rows] = RESET
         self._advance(-1 if self.num_agents else 0)
@@ -284,6 +304,7 @@ class Batch:
     def snapshot(self, row: int = 0) -> Snapshot:
         """Copy the state of one market."""
         return Snapshot(
+            self._scenario_hash,
             tuple(_bytes(table)[row].copy() if table.size else np.zeros(0, np.uint8) for table in self.worlds),
             tuple(output[row].copy() for output in self.out),
         )
@@ -292,11 +313,13 @@ class Batch:
         """Put a market back to where it was; it continues bit for bit.
 
         Raises:
-            ValueError: The snapshot is of a market with other tables.
+            ValueError: The snapshot is of another scenario, or of a market with other tables.
         """
+        if snapshot.scenario != self._scenario_hash:
+            raise ValueError(f"snapshot is of another scenario than {self.scenario.name!r}: restore it where it was taken")
         sizes = [_bytes(table).shape[1] if table.size else 0 for table in self.worlds]
         if [len(table) for table in snapshot.tables] != sizes:
-            raise ValueError("snapshot is of another scenario: its tables have other sizes")
+            raise ValueError("snapshot is of a market with other external agents, or with a tape where this one has none")
         for table, saved in zip(self.worlds, snapshot.tables, strict=True):
             if table.size:
                 _bytes(table)[row] = saved
@@ -305,13 +328,16 @@ class Batch:
         self._fills_read[row] = self.worlds.clock[row, 0]["fills_count"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_executor": None}
+        return {**self.__dict__, "_executor": None, "_recording": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # An equal dtype that is another object costs microseconds at every call.
         views = (table.view(dtype) for table, dtype in zip(self.worlds, DTYPES, strict=True))
         self.worlds = World(*views)
+        self._task = self._task.view(TASK)
+        # A recorded day stays in the memory of its process.
+        self._recording = Recording(self.scenario) if self.scenario.replay is not None else None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = object.__new__(type(self))

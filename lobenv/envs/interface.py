@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from pydantic import ValidationError
 
 from lobenv.envs import action as actions
 from lobenv.envs import observation as observations
@@ -16,6 +17,7 @@ from lobenv.envs.reward import PARTS, STATE_INDEX
 from lobenv.envs.task import ActionMode, Task
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
 from lobenv.scenario.loading import load
+from lobenv.scenario.problems import describe
 
 Source = str | Path | Mapping[str, Any] | Scenario
 INFO_STATE = ("pnl", "inventory", "cash", "fees", "mid", "best_bid", "best_ask")
@@ -70,7 +72,7 @@ class Interface:
         """Check the modes and make the spaces."""
         if observation not in OBSERVATION_FORMATS:
             raise ValueError(f"observation: {observation!r} is not one of {', '.join(OBSERVATION_FORMATS)}")
-        self.task = Task.model_validate({"action": action, "reward": reward})
+        self.task = _task_of({"action": action, "reward": reward})
         self.observation_format = observation
         self.action_space = _action_space(self.task.action)
         self.observation_space = _observation_space(observation)
@@ -87,20 +89,22 @@ class Interface:
             (E, 1, n) float64.
 
         Raises:
-            ValueError: Wrong shape, not finite, or out of range.
+            ValueError: Wrong shape, not finite, or not one of the choices. A continuous action beyond the ends of its range is
+                taken for the end.
         """
         array = np.asarray(action, dtype=np.float64)
-        width = 1 if self.task.action == "discrete" else int(np.prod(self.action_space.shape or (1,)))
-        if array.size != num_envs * width:
-            raise ValueError(f"action must have shape ({num_envs}, {width}), got {np.shape(action)}")
-        array = array.reshape(num_envs, 1, width)
+        shape = (num_envs, *(self.action_space.shape or ()))
+        if array.shape != shape and not (num_envs == 1 and array.shape == shape[1:]):
+            raise ValueError(f"action must have shape {shape}, got {array.shape}")
+        array = array.reshape(num_envs, 1, -1)
         if self.task.action == "continuous":
             if not np.isfinite(array).all():
                 raise ValueError(f"action must be finite, got {array[~np.isfinite(array)][0]}")
             return array
-        sizes = np.array(actions.MULTIDISCRETE if width > 1 else (actions.DISCRETE_ACTIONS,))
-        if not ((array >= 0) & (array < sizes) & (array == np.floor(array))).all():
-            raise ValueError(f"action must be whole and below {sizes.tolist()}, got {array.reshape(-1)[:width].tolist()}")
+        sizes = np.array(actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.MULTIDISCRETE)
+        allowed = ((array >= 0) & (array < sizes) & (array == np.floor(array))).all(axis=2)
+        if not allowed.all():
+            raise ValueError(f"action must be whole and below {sizes.tolist()}, got {array[~allowed][0].tolist()}")
         return array
 
     def decode(self, observation: np.ndarray) -> Any:
@@ -113,6 +117,18 @@ class Interface:
         """(…, n) int8 mask of the choices of a discrete action space, copied."""
         n = actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.MASK_SIZE
         return mask[..., :n].copy()
+
+
+def _task_of(settings: dict[str, Any]) -> Task:
+    """The task with these modes.
+
+    Raises:
+        ValueError: One line naming the argument, its value and what is allowed.
+    """
+    try:
+        return Task.model_validate(settings)
+    except ValidationError as error:
+        raise ValueError(describe(error, settings, [("arguments", settings)], Task)) from None
 
 
 def _action_space(mode: ActionMode) -> spaces.Space[Any]:
@@ -168,9 +184,15 @@ def info_of(batch: Batch, row: int, interface: Interface) -> dict[str, Any]:
     return info
 
 
-def vector_info_of(batch: Batch, interface: Interface) -> dict[str, Any]:
-    """The same for all environments, in Gymnasium's form: an array and a mask of who has it, for each key."""
-    everyone = np.ones(batch.num_envs, dtype=bool)
+def vector_info_of(batch: Batch, interface: Interface, present: np.ndarray | None = None) -> dict[str, Any]:
+    """The same for all environments, in Gymnasium's form: an array and a mask of who has it, for each key.
+
+    Args:
+        batch: The markets.
+        interface: What they show.
+        present: (E,) bool, who is asked about; all by default.
+    """
+    present = np.ones(batch.num_envs, dtype=bool) if present is None else present
     info: dict[str, Any] = {}
     for name in INFO_STATE:
         info[name] = batch.out.state[:, 0, STATE_INDEX[name]].copy()
@@ -179,5 +201,5 @@ def vector_info_of(batch: Batch, interface: Interface) -> dict[str, Any]:
     if interface.has_mask:
         info["action_mask"] = interface.mask(batch.out.mask[:, 0])
     for name in list(info):
-        info[f"_{name}"] = everyone
+        info[f"_{name}"] = present
     return info

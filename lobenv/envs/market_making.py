@@ -167,7 +167,7 @@ class MarketMakingEnv(gym.Env[Any, Any]):
             gymnasium.error.ResetNeeded: There is no running session.
             ValueError: The action is not of the action space.
         """
-        if self._episodes.numbers[0] < 0 or self.batch.out.session[0] != RUNNING:
+        if self.batch.out.session[0] != RUNNING:
             raise gym.error.ResetNeeded("the session has not begun or is over: call reset()")
         self.batch.step(self.interface.encode(action, 1))
         self._remember()
@@ -193,7 +193,8 @@ class MarketMakingEnv(gym.Env[Any, Any]):
     def restore(self, snapshot: Snapshot) -> None:
         """Put the market back to where it was; it continues bit for bit."""
         self.batch.restore(snapshot)
-        self._episodes.numbers[0] = max(self._episodes.numbers[0], 0)
+        self._history = []
+        self._remember()
 
     def render(self) -> Any:
         """Draw the market as it stands, in the mode chosen at construction.

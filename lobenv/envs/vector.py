@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -56,14 +57,18 @@ class MarketMakingVectorEnv(VectorEnv):
             autoreset_mode: NEXT_STEP, SAME_STEP or DISABLED.
             threads: Most threads to use; the machine's cores by default.
         """
+        self.closed = True  # until there is something to close: Gymnasium closes what it deletes
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: {render_mode!r} is not one of {', '.join(self.metadata['render_modes'])}")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, got {max_episode_steps}")
         self.interface = Interface(action, observation, reward)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.batch = Batch(
             configure(scenario, overrides, latency, fees), num_envs, task=self.interface.task, threads=threads
         )
+        self.closed = False
         self.num_envs, self.render_mode, self.max_episode_steps = num_envs, render_mode, max_episode_steps
         self.single_action_space = self.interface.action_space
         self.single_observation_space = self.interface.observation_space
@@ -91,15 +96,25 @@ class MarketMakingVectorEnv(VectorEnv):
         Returns:
             Observations (E, F) and infos.
         """
+        mask = self._read_options(options or {})
         single = seed if isinstance(seed, int | np.integer) else None
         super().reset(seed=single)
-        mask = (options or {}).get("reset_mask")
-        rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        rows = np.flatnonzero(mask)
         self._seed(rows, seed)
         self._begin(rows)
         self._history = []
         self._remember()
-        return self._observations(), vector_info_of(self.batch, self.interface)
+        return self._observations(), vector_info_of(self.batch, self.interface, mask)
+
+    def _read_options(self, options: dict[str, Any]) -> np.ndarray:
+        """Which markets to reset, (E,) bool."""
+        unknown = sorted(set(options) - {"reset_mask"})
+        if unknown:
+            raise ValueError(f"options: {unknown[0]!r} is not one of reset_mask")
+        mask = np.array(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        if mask.dtype != bool or mask.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask must be ({self.num_envs},) bool, got {mask.shape} {mask.dtype}")
+        return mask
 
     def _seed(self, rows: np.ndarray, seed: int | list[int | None] | None) -> None:
         """Seed those of the rows that a seed is given for, or that have none yet."""
@@ -126,11 +141,18 @@ class MarketMakingVectorEnv(VectorEnv):
 
         Returns:
             Observations (E, F), rewards (E,), terminations (E,), truncations (E,), infos.
+
+        Raises:
+            gymnasium.error.ResetNeeded: A session has not begun, or is over and nothing resets it.
+            ValueError: The actions are not of the action space.
         """
         encoded = self.interface.encode(actions, self.num_envs)
-        restarted = self._done.copy()
-        if self.autoreset_mode == AutoresetMode.NEXT_STEP and restarted.any():
+        restarted = self._done & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
+        if ((self._done | (self.batch.out.session != RUNNING)) & ~restarted).any():
+            raise gym.error.ResetNeeded("a session has not begun or is over: call reset()")
+        if restarted.any():
             self.batch.step(encoded, np.flatnonzero(~restarted))
+            self._seed(np.flatnonzero(restarted), None)
             self._begin(np.flatnonzero(restarted))
         else:
             self.batch.step(encoded)
@@ -178,6 +200,11 @@ class MarketMakingVectorEnv(VectorEnv):
     def restore(self, snapshot: Snapshot, env: int = 0) -> None:
         """Put one market back to where it was."""
         self.batch.restore(snapshot, env)
+        self._steps[env] = self.batch.worlds.externals["decision"][env, 0]
+        self._done[env] = self.batch.out.session[env] != RUNNING
+        if env == 0:
+            self._history = []
+            self._remember()
 
     def info(self, env: int) -> dict[str, Any]:
         """Diagnostics of one market, as its single environment gives them."""

@@ -71,6 +71,23 @@ def has_both_sides(world: World, book, view):
 
 
 @kernel
+def price_of(world: World, book, view, side):
+    """Best displayed price of a side in a view [ticks]; the last price where that side shows nothing."""
+    seen = world.feed[book, view]
+    i = column(side)
+    return seen["price"][i] if seen["qty"][i] > 0 else seen["last_price"]
+
+
+@kernel
+def mid_of(world: World, book, view):
+    """Mid of a view [ticks]; the last price where a side shows nothing."""
+    seen = world.feed[book, view]
+    if has_both_sides(world, book, view):
+        return 0.5 * (seen["price"][0] + seen["price"][1])
+    return 1.0 * seen["last_price"]
+
+
+@kernel
 def capture(world: World, external):
     """Photograph the book for an external agent's next decision: touch, depth, and the queue ahead of its own quotes."""
     agent = world.externals[external]

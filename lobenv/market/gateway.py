@@ -151,5 +151,7 @@ def send_reduce(world: World, agent, book, order_id, qty):
 @kernel
 def send_replace(world: World, agent, book, order_id, price, qty):
     """Ask for an order to have another price or open size; only a smaller size alone keeps its place."""
-    world.accounts[agent, book]["replaces_sent"] += 1
+    account = world.accounts[agent, book]
+    account["replaces_sent"] += 1
+    account["quantity_sent"] += qty
     _send_request(world, agent, book, REPLACE, order_id, price, qty)

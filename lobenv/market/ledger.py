@@ -6,12 +6,20 @@ positions and the cash of a book sum to what they began with, exactly.
 
 from __future__ import annotations
 
+import numpy as np
+
 from lobenv.compiled import kernel
 from lobenv.market.book import column
 from lobenv.market.tables import MILLITICKS, NONE, World
 
 NANOSECONDS = 1_000_000_000
 MILLION = 1_000_000
+
+
+@kernel
+def value_of(price, qty):
+    """What shares are worth at a price [milliticks x shares], in 64 bits from the first product on."""
+    return np.int64(price) * qty * MILLITICKS
 
 
 @kernel
@@ -25,8 +33,8 @@ def fee_of(book, maker, price, qty):
         qty: Shares.
     """
     if maker:
-        return book["maker_fee"] * qty + book["maker_ppm"] * price * qty * MILLITICKS // MILLION
-    return book["taker_fee"] * qty + book["taker_ppm"] * price * qty * MILLITICKS // MILLION
+        return book["maker_fee"] * qty + book["maker_ppm"] * value_of(price, qty) // MILLION
+    return book["taker_fee"] * qty + book["taker_ppm"] * value_of(price, qty) // MILLION
 
 
 @kernel
@@ -42,10 +50,10 @@ def cost_after(position, cost, side, price, qty):
     """
     held = position * side
     if held >= 0:
-        return cost + side * qty * price * MILLITICKS
+        return cost + side * value_of(price, qty)
     if qty < -held:
         return cost - cost // -held * qty
-    return side * (qty + held) * price * MILLITICKS
+    return side * value_of(price, qty + held)
 
 
 @kernel
@@ -54,7 +62,7 @@ def book_trade(world: World, agent, book, side, price, qty, fee, maker, twice_mi
     account = world.accounts[agent, book]
     account["cost"] = cost_after(account["position"], account["cost"], side, price, qty)
     account["position"] += side * qty
-    account["cash"] -= side * qty * price * MILLITICKS
+    account["cash"] -= side * value_of(price, qty)
     account["fees"] += fee
     account["volume"] += qty
     if maker:
@@ -87,7 +95,7 @@ def learn_trade(world: World, agent, book, side, price, qty, fee):
     account = world.accounts[agent, book]
     account["known_cost"] = cost_after(account["known_position"], account["known_cost"], side, price, qty)
     account["known_position"] += side * qty
-    account["known_cash"] -= side * qty * price * MILLITICKS + fee
+    account["known_cash"] -= side * value_of(price, qty) + fee
 
 
 @kernel

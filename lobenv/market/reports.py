@@ -43,7 +43,9 @@ def release_message(world: World, slot):
 
 @kernel
 def send_report(world: World, owner, book, kind, reason, order_id, side, price, qty, remaining, fee, maker):
-    """Put an execution report on its owner's link."""
+    """Put an execution report on its owner's link; agent 0, opening book or recorded flow, reads none."""
+    if owner == 0:
+        return
     now = world.clock[0]["now"]
     delivery = travel(world, owner, book, REPORTING, now)
     if delivery < 0:

@@ -273,7 +273,7 @@ ACCOUNT = _dtype(
     ("cancels_sent", "i8"),
     ("replaces_sent", "i8"),
     ("rejected", "i8"),
-    ("quantity_sent", "i8"),
+    ("quantity_sent", "i8"),  # shares, of new orders and of replacements
     ("rate_second", "i8"),  # the second that the rate limit counts in
     ("rate_count", "i4"),
     ("open_orders", "i4"),

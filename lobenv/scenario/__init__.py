@@ -38,7 +38,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: pydantic, Numba and Polars take longer to import than lobenv may."""
+    """Import a public name when it is first asked for: pydantic, Numba and Polars take longer than lobenv may."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -224,7 +224,6 @@ class Replay(Frozen):
     Attributes:
         data: Folder or message file of a LOBSTER day; empty until the caller names it.
         symbol: Ticker to look for in a folder.
-        window_s: Length of the window that each seed draws [s]; the session's warm-up and duration together.
     """
 
     data: str = ""

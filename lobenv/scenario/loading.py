@@ -96,6 +96,8 @@ def _layers(source: Source, seen: tuple[str, ...]) -> list[Layer]:
         raise ScenarioError(f"{origin}: base must be a preset's name or a YAML file, got {base!r}")
     if origin in seen:
         raise ScenarioError(f"{origin}: base: {base} leads back to {origin}")
+    if Path(base).suffix in SUFFIXES and not isinstance(source, Mapping):
+        base = Path(source).parent / base
     return [*_layers(base, (*seen, origin)), Layer(origin, values)]
 
 
@@ -131,7 +133,7 @@ class _Loader(yaml.SafeLoader):
 def _read(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:
         place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ScenarioError(f"{path}{place}: not valid YAML: {error.problem}") from None
@@ -150,11 +152,10 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with dotted keys opened up: {"a.b": 1} to {"a": {"b": 1}}."""
     opened: dict[str, Any] = {}
     for key, value in values.items():
-        value = _nested(value) if isinstance(value, Mapping) else value
-        *parents, last = str(key).split(".")
-        for parent in reversed([*parents, last]):
-            value = {parent: value}
-        opened = _laid_over(opened, value, "overrides")
+        branch: Any = _nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(str(key).split(".")):
+            branch = {part: branch}
+        opened = _laid_over(opened, branch, "overrides")
     return opened
 
 
@@ -167,7 +168,7 @@ def _laid_over(below: Any, above: Any, origin: str, path: str = "") -> Any:
         return above
     if isinstance(below, list | tuple):
         return _laid_over_items(list(below), above, origin, path)
-    if not isinstance(below, Mapping) or ("kind" in above and above["kind"] != below.get("kind")):
+    if not isinstance(below, Mapping) or ("kind" in below and above.get("kind", below["kind"]) != below["kind"]):
         below = {}
     merged = dict(below)
     for key, value in above.items():

@@ -11,14 +11,14 @@ from pydantic import BaseModel, ValidationError
 from lobenv.scenario.config import Scenario
 
 UNITS = {
-    "_per_s": "a second",
-    "_s": "seconds",
-    "_us": "microseconds",
-    "_ticks": "ticks",
-    "_shares": "shares",
-    "_lots": "lots",
-    "_bps": "basis points",
-    "_per_share": "$ a share",
+    "_per_s": " [1/s]",
+    "_s": " of seconds",
+    "_us": " of microseconds",
+    "_ticks": " of ticks",
+    "_shares": " of shares",
+    "_lots": " of lots",
+    "_bps": " of basis points",
+    "_per_share": " of $ a share",
 }
 COMPARISONS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 WHOLE = ("int_type", "int_parsing", "int_from_float")
@@ -30,21 +30,31 @@ class ScenarioError(ValueError):
     """A scenario is not what it should be; one line naming file, key, value and what is allowed."""
 
 
-def describe(error: ValidationError, merged: Mapping[str, Any], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def describe(
+    error: ValidationError,
+    merged: Mapping[str, Any],
+    layers: Sequence[tuple[str, Mapping[str, Any]]],
+    root: type[BaseModel] = Scenario,
+) -> str:
     """One line about the first problem, and how many more there are.
 
     Args:
         error: What validation found.
         merged: The values that were validated.
-        layers: (origin, values) they were merged from, lowest first; the message names the origin of the value at fault.
+        layers: (origin, values) they were merged from, lowest first; the message names that of the value at fault.
+        root: The model that the values were validated against.
     """
-    problems = error.errors(include_url=False)
-    first = min(problems, key=lambda problem: problem["type"] == "missing")  # a misspelt key before the key it should be
+    found = error.errors(include_url=False)
+    # A list with a wrong entry is also found too short: that is no problem of its own.
+    places = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
+    problems = [problem for problem in found if problem["loc"] not in places]
+    # A misspelt key comes before the key it should be.
+    first = min(problems, key=lambda problem: problem["type"] == "missing")
     path = _path(first)
     origin = _origin(path, layers)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = ".".join(map(str, path))
-    return f"{origin}: {key + ': ' if key else ''}{_problem(first, path, merged)}{more}"
+    return f"{origin}: {key + ': ' if key else ''}{_problem(first, path, merged, root)}{more}"
 
 
 def _path(problem: Mapping[str, Any]) -> tuple[str | int, ...]:
@@ -75,17 +85,19 @@ def _reach(values: Any, path: tuple[str | int, ...]) -> int:
     return len(path)
 
 
-def _problem(problem: Mapping[str, Any], path: tuple[str | int, ...], merged: Mapping[str, Any]) -> str:
+def _problem(
+    problem: Mapping[str, Any], path: tuple[str | int, ...], merged: Mapping[str, Any], root: type[BaseModel]
+) -> str:
     """What is wrong with the value, and what is allowed."""
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(path[-1]), _model_at(path[:-1], merged))
+        return _unknown_key(str(path[-1]), _model_at(path[:-1], merged, root))
     if kind == "missing":
         return "is missing"
     if kind == "union_tag_not_found":
         return f"kind is missing; it must be one of {_kinds()}"
     if kind == "union_tag_invalid":
-        return f"kind must be one of {_kinds()}, got {context['tag']!r}{_guess(str(context['tag']), KINDS)}"
+        return f"kind must be one of {_kinds()}, got {context['tag']!r}{_guess(str(context['tag']), list(KINDS))}"
     if kind == "value_error":
         return str(context["error"])
     return f"must be {_allowed(problem, str(path[-1]) if path else '')}, got {_shortened(problem['input'])}"
@@ -104,7 +116,7 @@ def _guess(word: str, allowed: Sequence[str]) -> str:
 def _allowed(problem: Mapping[str, Any], key: str) -> str:
     """What the value may be."""
     kind, context = problem["type"], problem.get("ctx", {})
-    unit = next((f" of {unit}" if unit[0] != "$" else f" [{unit}]" for end, unit in UNITS.items() if key.endswith(end)), "")
+    unit = next((unit for end, unit in UNITS.items() if key.endswith(end)), "")
     if kind in WHOLE:
         return f"a whole number{unit}"
     if kind in NUMBER:
@@ -139,20 +151,18 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(part)
 
 
-KINDS = {
-    model.model_fields["kind"].default: model for model in _models(Scenario.model_fields["agents"].annotation)
-}
+KINDS = {model.model_fields["kind"].default: model for model in _models(Scenario.model_fields["agents"].annotation)}
 
 
 def _kinds() -> str:
     return ", ".join(KINDS)
 
 
-def _model_at(path: tuple[str | int, ...], merged: Any) -> type[BaseModel] | None:
+def _model_at(path: tuple[str | int, ...], merged: Any, root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys stand at a path of the values."""
     if path[:1] == ("agents",):
         return KINDS.get(merged["agents"][path[1]].get("kind"))
-    model: type[BaseModel] | None = Scenario
+    model: type[BaseModel] | None = root
     for key in path:
         field = model.model_fields.get(str(key)) if model is not None else None
         if field is not None:

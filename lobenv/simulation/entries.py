@@ -7,7 +7,7 @@ import numpy as np
 from lobenv.compiled import kernel
 from lobenv.kernel import run
 from lobenv.market import feed, gateway
-from lobenv.market.tables import CANCEL, CANCEL_ALL, NEVER, REACHED, REDUCE, REPLACE, World
+from lobenv.market.tables import ATTENTION, CANCEL, CANCEL_ALL, NEVER, REACHED, REDUCE, REPLACE, World
 from lobenv.opening import start
 
 # What a gateway is asked for; 0 to 3 are the requests of `tables`
@@ -38,7 +38,7 @@ def advance(
         opening: Of the template: what `start` takes after the seed.
 
     Returns:
-        What `run` returns; REACHED also where a view has reached an agent. The clock says how far the market has come.
+        What `run` returns, where ATTENTION may also mean that a view has reached an agent.
     """
     clock = world.clock[0]
     if clock["sequence"] == 0:
@@ -46,7 +46,7 @@ def advance(
     while True:
         arrival = _next_arrival(world, watches)
         if arrival <= clock["now"]:
-            return REACHED
+            return ATTENTION
         stop = min(until, arrival)
         if watches.shape[0] > 0:
             # One instant at a time: what is published at it may reach somebody before the next.
@@ -96,8 +96,8 @@ def _time_next_view(world: World, watch: np.ndarray) -> None:
             raise OverflowError("feed history too short for the feed delay: raise capacity.feed of the scenario")
         view = world.feed[book, watch["next"] & (ring - 1)]
         if _differs(view, world.feed[book, (watch["next"] - 1) & (ring - 1)]):
-            # The view before has arrived by now, so that this one cannot overtake it.
-            watch["arrival"] = max(view["time"] + feed.feed_delay(world, agent, book), world.clock[0]["now"])
+            # The view before has arrived by now: this one cannot overtake it, even where it should have come earlier.
+            watch["arrival"] = view["time"] + feed.feed_delay(world, agent, book)
             return
         watch["next"] += 1
 

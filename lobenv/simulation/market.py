@@ -13,9 +13,11 @@ import numpy as np
 from lobenv.agents.base import SECOND
 from lobenv.compiled import announced_compilation
 from lobenv.market.network import slowest_ns
-from lobenv.market.tables import NEVER, NONE, REACHED, TAPE_FULL, World
+from lobenv.market.tables import NEVER, NONE, REACHED, RECORDED, TAPE_FULL, World
 from lobenv.scenario.build import build, profile_of
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.loading import Source, load
+from lobenv.scenario.replay import Recording
 from lobenv.simulation.entries import WATCH, advance
 from lobenv.simulation.gateway import Gateway, Knowledge
 from lobenv.simulation.result import Result, accounts_of, count, names_of_agents, reports_of, tape_of
@@ -55,37 +57,39 @@ class Market:
     what comes next; the callback that was interrupted is not called again.
 
     Args:
-        scenario: The market, or the name or path of one.
+        scenario: The market: a scenario, a preset's name, the path of a YAML file, or a mapping.
         strategies: Who trades beside the background agents.
         seed: Of everything random in it, 0 … 2^64 - 1.
         tape: Whether to keep a tape.
-        recording: (rows,) RECORDED, flow of the replay scenario.
 
     Raises:
-        ValueError: A strategy's terms do not fit the scenario, two have one name, or the seed is out of range.
+        ValueError: There is no such scenario, the terms of a strategy do not fit it, two strategies have one name, or
+            the seed is out of range.
     """
 
     def __init__(
         self,
-        scenario: Scenario | str = "calm",
+        scenario: Source = "calm",
         strategies: Iterable[Strategy] = (),
         seed: int = 0,
         *,
         tape: bool = True,
-        recording: np.ndarray | None = None,
     ) -> None:
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must lie in 0 … 2^64 - 1, got {seed}")
-        self.scenario = _scenario(scenario)
+        self.scenario = load(scenario)
         self.strategies = tuple(strategies)
         self.seed = seed
         terms = [terms_of(strategy) for strategy in self.strategies]
         _check_names([term.name for term in terms], self.scenario)
         externals = tuple(term.external(self.scenario) for term in terms)
-        template = build(self.scenario, externals, tape=tape, recording=recording)
+        recording = None if self.scenario.replay is None else Recording(self.scenario)
+        rows = None if recording is None else np.zeros(recording.most_rows, RECORDED)
+        template = build(self.scenario, externals, tape=tape, recording=rows)
         self._opening = template.opening
-        self._recorded = recording is not None
         self.world: World = World(*(table.copy() for table in template.world))
+        if recording is not None:
+            recording.place(self.world, seed)
         self.gateways = tuple(Gateway(self.world, self.scenario, term, k) for k, term in enumerate(terms))
         self._watches = np.zeros(0, WATCH)
         self._reports_read = 0
@@ -120,18 +124,19 @@ class Market:
             raise ValueError(f"until_s must be >= {self.now_ns / SECOND}, the present, got {until_s}")
         with self._running():
             while True:
-                self._call_strategies()
                 status = self._advance(min(until, self._next_call()))
                 if status == TAPE_FULL:
                     self._drain_tape()
-                elif status == REACHED and self.now_ns == until and not self._has_news():
+                is_instant_over = status == REACHED
+                has_called = self._call_strategies(with_clock=is_instant_over)
+                if is_instant_over and self.now_ns == until and not has_called:
                     return
 
     def result(self) -> Result:
         """What there is to know about it, up to now."""
         self._drain_tape()
         strategies = [gateway.terms.name for gateway in self.gateways]
-        names = names_of_agents(self.scenario, strategies, recorded=self._recorded)
+        names = names_of_agents(self.scenario, strategies)
         return Result(
             self.scenario,
             self.seed,
@@ -210,14 +215,12 @@ class Market:
     # ---------------------------------------------------------------- calling strategies
     # Each of the three moves its mark on before it calls, so that nothing is told twice whatever a callback raises.
 
-    def _call_strategies(self) -> None:
-        """Call about all that is due, one thing at a time: reports, then views, then the clock."""
-        while self._tell_report() or self._tell_view() or self._tell_time():
-            pass
-
-    def _has_news(self) -> bool:
-        has_report = self.world.clock[0]["inbox_count"] > self._reports_read
-        return has_report or bool((self._watches["arrival"] <= self.now_ns).any()) or self._next_call() <= self.now_ns
+    def _call_strategies(self, *, with_clock: bool) -> bool:
+        """Call about all that is due, one thing at a time: reports, views, then the clock; whether anything was."""
+        has_called = False
+        while self._tell_report() or self._tell_view() or (with_clock and self._tell_time()):
+            has_called = True
+        return has_called
 
     def _tell_report(self) -> bool:
         if self.world.clock[0]["inbox_count"] == self._reports_read:
@@ -276,7 +279,7 @@ class Market:
 
 
 def simulate(
-    scenario: Scenario | str = "calm",
+    scenario: Source = "calm",
     strategies: Iterable[Strategy] = (),
     seed: int = 0,
     *,
@@ -286,7 +289,7 @@ def simulate(
     """Run a market from its first instant to the end of the session.
 
     Args:
-        scenario: The market, or the name or path of one.
+        scenario: The market: a scenario, a preset's name, the path of a YAML file, or a mapping.
         strategies: Who trades beside the background agents.
         seed: Of everything random in it.
         tape: Whether to keep a tape.
@@ -296,20 +299,13 @@ def simulate(
         What there is to know about it.
 
     Raises:
-        ValueError: A strategy's terms do not fit the scenario, two have one name, or the seed is out of range.
+        ValueError: There is no such scenario, the terms of a strategy do not fit it, two strategies have one name, or
+            the seed is out of range.
         OverflowError: A table is full; the message names the setting to raise.
     """
     market = Market(scenario, strategies, seed, tape=tape)
     market.run(until_s)
     return market.result()
-
-
-def _scenario(scenario: Scenario | str) -> Scenario:
-    if isinstance(scenario, Scenario):
-        return scenario
-    from lobenv.scenario.loading import load
-
-    return load(scenario)
 
 
 def _check_names(names: list[str], scenario: Scenario) -> None:

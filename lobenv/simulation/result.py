@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lobenv.scenario.config import Scenario
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Counters:
     """How much happened.
 
@@ -62,9 +62,9 @@ class Result:
     counters: Counters
 
 
-def names_of_agents(scenario: Scenario, strategies: list[str], *, recorded: bool) -> list[tuple[str, str]]:
+def names_of_agents(scenario: Scenario, strategies: list[str]) -> list[tuple[str, str]]:
     """(name, kind) of every agent, in the order of the tables."""
-    first = ("recording", "recording") if recorded else ("opening", "opening")
+    first = ("opening", "opening") if scenario.replay is None else ("recording", "recording")
     traders = [(name, group.kind) for name, group in scenario.agents.items() for _ in range(group.count)]
     return [first, *((name, "strategy") for name in strategies), *traders]
 

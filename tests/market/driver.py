@@ -1,4 +1,4 @@
-"""Drives one market from tests: an entry kernel that carries out instructions, and helpers to build and read small markets."""
+"""Drives one market from tests, message by message, and reads it back: queues, accounts and reports."""
 
 from __future__ import annotations
 
@@ -7,92 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lobenv.compiled import kernel
-from lobenv.kernel import run
-from lobenv.market import exchange, feed, gateway
-from lobenv.market.tables import ATTENTION, GTC, LIMIT, NONE, REACHED, World
-from lobenv.opening import start as start_market
+from lobenv.market.tables import ATTENTION, CANCEL, CANCEL_ALL, GTC, LIMIT, NONE, REACHED, REDUCE, REPLACE, World
 from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Book, Capacity, Fees, Fundamental, Halts, OpeningBook, Scenario, Session
+from lobenv.simulation.entries import LOOK, NEW, WATCH, advance, use_gateway
 
 SECOND = 1_000_000_000
 MIDDLE = 1_000  # middle of the window of prices of a small market [ticks]
 
-START, RUN, RUN_ON, ORDER, CANCEL, REDUCE, REPLACE, CANCEL_ALL, LOOK, KILL = range(10)
-
-INSTRUCTION = np.dtype(
-    [
-        ("time", "i8"),  # RUN, RUN_ON: until when; START: when the opening book is withdrawn [ns]
-        ("order_id", "i8"),  # START: the seed
-        ("answer", "i8"),  # the order's id, the place of the view in the feed, or why the kernel handed back control
-        ("op", "i4"),
-        ("agent", "i4"),
-        ("book", "i4"),
-        ("side", "i4"),
-        ("price", "i4"),  # START: half-spread of the opening book
-        ("qty", "i4"),  # START: its mean shares
-        ("kind", "i4"),
-        ("tif", "i4"),
-        ("flags", "i4"),
-        ("peak", "i4"),  # START: its levels
-    ],
-    align=True,
-)
-
-
-@kernel
-def _run(world: World, line):
-    """Run once, or on and on past every report that asks for attention."""
-    while True:
-        line["answer"] = run(world, line["time"])
-        if line["answer"] != ATTENTION or line["op"] == RUN:
-            return
-        world.clock[0]["attention"] = NONE
-
-
-@kernel
-def _send(world: World, line):
-    op, agent, book = line["op"], line["agent"], line["book"]
-    if op == ORDER:
-        line["answer"] = gateway.send_order(
-            world,
-            agent,
-            book,
-            line["side"],
-            line["price"],
-            line["qty"],
-            line["kind"],
-            line["tif"],
-            line["flags"],
-            line["peak"],
-        )
-    elif op == CANCEL:
-        gateway.send_cancel(world, agent, book, line["order_id"])
-    elif op == REDUCE:
-        gateway.send_reduce(world, agent, book, line["order_id"], line["qty"])
-    elif op == REPLACE:
-        gateway.send_replace(world, agent, book, line["order_id"], line["price"], line["qty"])
-    elif op == CANCEL_ALL:
-        gateway.send_cancel_all(world, agent, book)
-    elif op == LOOK:
-        line["answer"] = feed.look(world, agent, book)
-    elif op == KILL:
-        exchange.pull_kill_switch(world, agent, book)
-        exchange.settle_book(world, book)
-
-
-@kernel(entry=True)
-def drive(world: World, instructions):
-    """Carry out INSTRUCTIONs one after another."""
-    for i in range(instructions.shape[0]):
-        line = instructions[i]
-        if line["op"] == START:
-            seed = np.uint64(line["order_id"])
-            start_market(world, seed, float(line["qty"]), line["peak"], line["price"], line["time"])
-        elif line["op"] == RUN or line["op"] == RUN_ON:
-            _run(world, line)
-        else:
-            _send(world, line)
+ORDER = NEW
+NOBODY_WATCHES = np.zeros(0, WATCH)
 
 
 class Report(NamedTuple):
@@ -145,70 +69,51 @@ def small_template(*traders: External, tape: bool = False, **changes: Any) -> Te
 class Market:
     """One market that has been opened; external agents are numbered from 1."""
 
-    def __init__(self, template: Template, seed: int = 1, *, opened: bool = True) -> None:
-        self.template = template
+    def __init__(self, template: Template, seed: int = 1) -> None:
+        self.template, self.seed = template, np.uint64(seed)
         self.world = World(*(table.copy() for table in template.world))
-        self._lines = np.zeros(3, INSTRUCTION)
         self._read = 0
-        mean, levels, half_spread, withdraw = template.opening
-        self._do(START, order_id=seed, qty=int(mean), peak=levels, price=half_spread, time=withdraw)
-        if opened:
-            self.run(int(self.world.clock["session_open"][0]))
-
-    def _do(self, op: int, **fields: int) -> int:
-        line = self._lines[:1]
-        line[:] = 0
-        line["op"] = op
-        for name, value in fields.items():
-            line[name] = value
-        drive(self.world, line)
-        return int(line["answer"][0])
-
-    def _send(self, op: int, after: int, fields: dict[str, int]) -> int:
-        """Wait [ns], send, and see through what happens at that very time."""
-        lines, time = self._lines, self.now + after
-        lines[:] = 0
-        lines["op"] = (RUN_ON, op, RUN_ON)
-        lines["time"] = time
-        for name, value in fields.items():
-            lines[name][1] = value
-        drive(self.world, lines)
-        assert lines["answer"][2] == REACHED
-        return int(lines["answer"][1])
+        self.run(0)
 
     # ------------------------------------------------------------ acting
 
+    def _send(self, request, agent, book, after, order_id=0, side=0, price=0, qty=0, kind=0, tif=0, flags=0, peak=0) -> int:
+        """Wait [ns], send, and see through what happens at that very time."""
+        self.wait(after)
+        answer = use_gateway(self.world, request, agent, book, order_id, side, price, qty, kind, tif, flags, peak)
+        self.wait(0)
+        return int(answer)
+
     def order(self, agent, side, price, qty, *, kind=LIMIT, tif=GTC, flags=0, peak=0, book=0, after=0) -> int:
-        """Send an order after a wait [ns] and see through what happens at that time; its id."""
-        fields = {"agent": agent, "side": side, "price": price, "qty": qty, "kind": kind, "tif": tif, "flags": flags}
-        return self._send(ORDER, after, fields | {"peak": peak, "book": book})
+        """Send an order after a wait [ns]; its id."""
+        return self._send(ORDER, agent, book, after, 0, side, price, qty, kind, tif, flags, peak)
 
     def cancel(self, agent, order_id, *, book=0, after=0) -> None:
-        self._send(CANCEL, after, {"agent": agent, "order_id": order_id, "book": book})
+        self._send(CANCEL, agent, book, after, order_id)
 
     def cancel_all(self, agent, *, book=0, after=0) -> None:
-        self._send(CANCEL_ALL, after, {"agent": agent, "book": book})
+        self._send(CANCEL_ALL, agent, book, after)
 
     def reduce(self, agent, order_id, qty, *, book=0, after=0) -> None:
-        self._send(REDUCE, after, {"agent": agent, "order_id": order_id, "qty": qty, "book": book})
+        self._send(REDUCE, agent, book, after, order_id, qty=qty)
 
     def replace(self, agent, order_id, price, qty, *, book=0, after=0) -> None:
-        self._send(REPLACE, after, {"agent": agent, "order_id": order_id, "price": price, "qty": qty, "book": book})
-
-    def kill(self, agent, *, book=0) -> None:
-        self._send(KILL, 0, {"agent": agent, "book": book})
+        self._send(REPLACE, agent, book, after, order_id, price=price, qty=qty)
 
     def look(self, agent, *, book=0) -> np.void:
         """The view that has reached an agent."""
-        return self.world.feed[book, self._do(LOOK, agent=agent, book=book)]
+        return self.world.feed[book, self._send(LOOK, agent, book, 0)].copy()
 
     def run(self, until: int) -> int:
         """Let time pass up to and including an instant [ns]; why the kernel handed back control."""
-        return self._do(RUN, time=until)
+        return int(advance(self.world, NOBODY_WATCHES, until, self.seed, self.template.opening))
 
     def wait(self, duration: int) -> None:
-        """Let time pass [ns]."""
-        assert self.run(self.now + duration) == REACHED
+        """Let time pass [ns], past every report that asks for attention."""
+        until = self.now + duration
+        while (status := self.run(until)) == ATTENTION:
+            self.world.clock["attention"] = NONE
+        assert status == REACHED
 
     # ------------------------------------------------------------ looking
 

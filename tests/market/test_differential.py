@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from lobenv.compiled import JIT_ENABLED
 from lobenv.market.tables import (
     ACK,
+    CANCEL,
+    CANCEL_ALL,
     CANCELLED,
     FILL,
     FOK,
@@ -41,11 +43,13 @@ from lobenv.market.tables import (
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
+    REDUCE,
     REJECTED,
+    REPLACE,
     REPLACED,
 )
 from lobenv.scenario.config import Capacity, Fees, Halts
-from tests.market.driver import CANCEL, CANCEL_ALL, MIDDLE, ORDER, REDUCE, REPLACE, SECOND
+from tests.market.driver import MIDDLE, ORDER, SECOND
 from tests.market.invariants import check_all
 from tests.market.twin import NEVER_SENT, Message, Twins, differential_template, four_traders
 
@@ -58,7 +62,7 @@ TEMPLATES = {
     "no rules": differential_template(four_traders()[3:] * 4, fees=Fees(), halts=Halts()),
     "few slots": differential_template(
         four_traders(),
-        capacity=Capacity(orders=16, messages=256, events=256, ladder_ticks=64, feed=64, inbox=256),
+        capacity=Capacity(orders=16, messages=512, events=512, ladder_ticks=64, feed=64, inbox=512),
     ),
 }
 
@@ -94,7 +98,7 @@ messages = st.builds(
     agent=st.integers(1, 4),
     side=st.sampled_from([1, -1]),
     price=st.integers(MIDDLE - 6, MIDDLE + 6) | st.integers(MIDDLE - 40, MIDDLE + 40),
-    qty=st.integers(1, 30) | st.sampled_from([0, -3, 90, 500]),
+    qty=st.integers(1, 30) | st.sampled_from([0, -3, 90, 150]),
     kind=st.sampled_from([LIMIT] * 6 + [MARKET, PEG_PRIMARY, PEG_MIDPOINT]),
     tif=st.sampled_from([GTC] * 6 + [IOC, FOK]),
     flags=st.sampled_from([0] * 4 + [POST_ONLY, HIDDEN, POST_ONLY | HIDDEN]),

@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lobenv.market.tables import (
-    GTC,
-    HIDDEN,
-    LIMIT,
-    POST_ONLY,
-    SLOT_BITS,
-)
+from lobenv.market.tables import CANCEL, CANCEL_ALL, GTC, HIDDEN, LIMIT, POST_ONLY, REDUCE, REPLACE, SLOT_BITS
 from lobenv.scenario.build import External, Template
 from lobenv.scenario.config import Fees, Halts
-from tests.market.driver import (
-    CANCEL,
-    CANCEL_ALL,
-    ORDER,
-    REDUCE,
-    REPLACE,
-    Market,
-    Report,
-    best_prices,
-    resting_orders,
-    small_template,
-    trader,
-)
+from tests.market.driver import ORDER, Market, Report, best_prices, resting_orders, small_template, trader
 from tests.reference.exchange import Exchange, Rules, Trader
 
 STALE, NEVER_SENT = -1, -2

@@ -1,14 +1,14 @@
-"""What a rendered frame shows, read from the tables of one market: headline numbers, the ladder, own quotes, last fills."""
+"""What a frame shows, read from the tables of one market: headline numbers, the ladder, own quotes, last fills."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
+from lobenv.envs.render.scales import nice_ceiling
 from lobenv.envs.reward import STATE_INDEX
 from lobenv.market.tables import CLOSED, EXECUTED, HALTED, NONE, RESTING, SLOT_BITS, World
 from lobenv.scenario.config import Scenario
@@ -193,51 +193,9 @@ def own_fills(world: World, external: int) -> np.ndarray:
     return log[log["external"] == external]
 
 
-def decimals_of(step: float) -> int:
-    """Decimals that multiples of a step need."""
-    exponent = Decimal(str(float(step))).normalize().as_tuple().exponent
-    return max(-int(exponent), 0)
-
-
-def nice_ceiling(value: float) -> float:
-    """The smallest 1, 2 or 5 times a power of ten that is no smaller than a positive value."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9))
-
-
 def bar_scale(frame: Frame) -> float:
     """Shares that a full bar stands for: round, so that bars seldom change their scale."""
     return nice_ceiling(max((level.qty for level in frame.bids + frame.asks), default=1) or 1)
-
-
-class Prices:
-    """Prices of a scenario as text, with as many decimals as its tick needs."""
-
-    def __init__(self, tick_size: float) -> None:
-        self._tick = tick_size
-        self._decimals = decimals_of(tick_size)
-        self._mid_decimals = decimals_of(tick_size / 2)
-
-    def price(self, ticks: float) -> str:
-        """A price on the grid [$]."""
-        return f"{ticks * self._tick:.{self._decimals}f}"
-
-    def mid(self, ticks: float) -> str:
-        """A price between two ticks [$]."""
-        return f"{ticks * self._tick:.{self._mid_decimals}f}"
-
-
-def number(value: float, decimals: int = 2) -> str:
-    """A number with at most so many decimals, without those that say nothing, never a negative zero."""
-    text = f"{value:,.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
-
-
-def dollars(value: float) -> str:
-    """Money with two decimals, never a negative zero."""
-    text = f"{value:,.2f}"
-    return "0.00" if text == "-0.00" else text
 
 
 def spread_text(frame: Frame) -> str:

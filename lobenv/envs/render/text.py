@@ -1,4 +1,4 @@
-"""How the market-making environment shows itself: as text, and as a picture."""
+"""Shows a market as text: numbers, ladder with own quotes in their queues, last fills, the course of the episode."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lobenv.envs.frame import (
-    Frame,
-    Level,
-    Prices,
-    bar_scale,
-    dollars,
-    number,
-    read_frame,
-    spread_text,
-)
-from lobenv.envs.painter import Painter
+from lobenv.envs.render.frame import Frame, Level, bar_scale, read_frame, spread_text
+from lobenv.envs.render.scales import Prices, dollars, number
 from lobenv.market.tables import World
 from lobenv.scenario.config import Scenario
-
-__all__ = ["Painter", "render_ansi", "render_rgb"]
 
 WIDTH = 80  # columns
 LEVELS = 8  # a side
@@ -51,27 +40,6 @@ def render_ansi(world: World, scenario: Scenario, history: np.ndarray, external:
     return "\n".join(line[:WIDTH].rstrip() for line in lines)
 
 
-def render_rgb(world: World, scenario: Scenario, history: np.ndarray, external: int = 0) -> np.ndarray:
-    """Show a market as a picture.
-
-    For one picture; for many of the same scenario keep a `Painter`.
-
-    Args:
-        world: The market as it is now.
-        scenario: What it is a market of.
-        history: (T, STATE_WIDTH) float64, the agent's STATE at every decision of the episode so far, this one last.
-        external: Index of the agent among the external agents.
-
-    Returns:
-        (540, 960, 3) uint8.
-
-    Raises:
-        gymnasium.error.DependencyNotInstalled: Pillow is missing.
-        ValueError: The history is empty.
-    """
-    return Painter(scenario).paint(world, history, external)
-
-
 def _header(frame: Frame, scenario: Scenario) -> list[str]:
     clock = f"{frame.time_s:,.1f} of {scenario.session.duration_s:,.1f} s   step {frame.step:,} of {scenario.steps:,}"
     room = WIDTH - len(clock) - len(frame.state) - 4
@@ -81,7 +49,8 @@ def _header(frame: Frame, scenario: Scenario) -> list[str]:
         f"fees $ {dollars(frame.fees)}",
         spread_text(frame),
     ]
-    return [f"{scenario.name[:room]:<{room}}  {clock}  {frame.state}", "   ".join(numbers), "─" * WIDTH]
+    gap = "   " if len("   ".join(numbers)) <= WIDTH else " "
+    return [f"{scenario.name[:room]:<{room}}  {clock}  {frame.state}", gap.join(numbers), "─" * WIDTH]
 
 
 def _ladder_rows(frame: Frame, prices: Prices) -> list[str]:

@@ -1,0 +1,242 @@
+"""What a comparison of policies consists of: the options of its command line, and what they come to once checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import policies
+from evaluate.rollout import market_spec
+from lobenv.envs.interface import configure
+from lobenv.scenario.config import Scenario
+from policies.rule import RULES
+
+FIRST_SEED = 1_000_000  # training draws its seeds from below
+QUICK_SEEDS = 4
+LARGEST_SEED = 2**63 - 1
+DEFAULT_BASELINE = "fixed_spread"
+DEFAULT_FAMILY = "rule:"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compare, and how to run it."""
+
+    policies: tuple[str, ...] = tuple(RULES)
+    """Policies: names of rules, or addresses with parameters such as 'glft?gamma=0.02'."""
+    scenarios: tuple[str, ...] = ("calm", "volatile", "news_jump")
+    """Scenarios: names of presets, or YAML files."""
+    seeds: str = "64"
+    """Markets that every policy meets: how many, or which (a range 100:116, a list 7,8,11)."""
+    first_seed: int = FIRST_SEED
+    """First seed where --seeds is a number; training draws from below the default, so that these are held out."""
+    baseline: str | None = None
+    """Policy that the others are compared with; by default fixed_spread, or the first policy where it is absent."""
+    data: str | None = None
+    """Folder or message file of the recorded day, for scenarios that replay one."""
+    symbol: str | None = None
+    """Ticker to look for in the folder."""
+    latency: str | None = None
+    """Latency profile of the market maker; by default the scenario's."""
+    fees: str | None = None
+    """Fee schedule of all books; by default the scenario's."""
+    overrides: tuple[str, ...] = ()
+    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    quick: bool = False
+    """A look in seconds: 4 seeds."""
+    batch: int | None = None
+    """Episodes to run at once; changes no figure. By default up to 128, fewer where sessions are long."""
+    threads: int | None = None
+    """Most threads to use; changes no figure. By default as many as there are cores."""
+    out: Path = Path("runs")
+    """Folder in which the run gets its own."""
+    name: str = "policy_lab"
+    """What the run's folder is called, after the time."""
+    resume: Path | None = None
+    """Folder of an interrupted run to finish; it brings its own options."""
+    tensorboard: bool = True
+    """Write TensorBoard scalars too, where TensorBoard is installed."""
+
+
+_STORED = ("policies", "scenarios", "seeds", "baseline", "data", "symbol", "latency", "fees", "overrides")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A checked comparison.
+
+    Attributes:
+        addresses: Name of each policy to the address under which it is loaded.
+        scenarios: Name of each scenario to its market.
+        seeds: Of the markets that every policy meets.
+        baseline: Name of the policy that the others are compared with.
+        options: What it was made from.
+    """
+
+    addresses: Mapping[str, str]
+    scenarios: Mapping[str, Scenario]
+    seeds: tuple[int, ...]
+    baseline: str
+    options: Options
+
+    def config(self) -> dict[str, Any]:
+        """Everything its figures depend on, JSON-able; `stored_options` leads back from it."""
+        return {
+            "policies": list(self.addresses),
+            "scenarios": list(self.scenarios),
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            **{name: getattr(self.options, name) for name in ("data", "symbol", "latency", "fees")},
+            "overrides": list(self.options.overrides),
+            "settings": {name: scenario.model_dump(mode="json") for name, scenario in self.scenarios.items()},
+        }
+
+
+def check(options: Options) -> Comparison:
+    """Check everything before anything is run.
+
+    Raises:
+        ValueError: One line naming what is wrong and what is allowed.
+    """
+    for name in ("batch", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    seeds = _seeds(options)
+    for address in options.policies:
+        policies.check(_address(address))
+    scenarios = _scenarios(options)
+    addresses = _policies(options, next(iter(scenarios.values())))
+    return Comparison(addresses, scenarios, seeds, _baseline(options, list(addresses)), options)
+
+
+def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
+    """The options of a run that is to be finished: its own, save where the command line says otherwise.
+
+    What it says otherwise the run then refuses, naming both, unless it comes to the same.
+
+    Args:
+        options: Of the command line.
+        config: Of the run, as `Comparison.config` made it.
+
+    Raises:
+        ValueError: The run was not made by the lab.
+    """
+    missing = [name for name in _STORED if name not in config]
+    if missing:
+        raise ValueError(f"{options.resume} is no run of the policy lab: its configuration lacks {', '.join(missing)}")
+    stored = {name: config[name] for name in _STORED}
+    stored["seeds"] = "".join(f"{seed}," for seed in stored["seeds"])
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    defaults = {field.name: field.default for field in fields(Options)}
+    seeds_given = options.quick or options.first_seed != defaults["first_seed"]
+    given = {name for name in _STORED if getattr(options, name) != defaults[name]} | (
+        {"seeds"} if seeds_given else set()
+    )
+    return replace(options, **{name: value for name, value in stored.items() if name not in given})
+
+
+def _seeds(options: Options) -> tuple[int, ...]:
+    text = str(QUICK_SEEDS) if options.quick else options.seeds.strip()
+    wrong = ValueError(f"seeds must be a number (64), a range (100:116) or a list (7,8,11), got {text!r}")
+    try:
+        if ":" in text:
+            low, high = (int(end) for end in text.split(":"))
+            seeds: Sequence[int] = range(low, high)
+        elif "," in text:
+            seeds = [int(seed) for seed in text.split(",") if seed.strip()]
+        else:
+            seeds = range(options.first_seed, options.first_seed + int(text))
+    except ValueError:
+        raise wrong from None
+    if not seeds:
+        raise wrong
+    if min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise ValueError(f"seeds must be from 0 to 2**63 - 1, got {min(seeds) if min(seeds) < 0 else max(seeds)}")
+    _refuse_doubled("seeds", seeds)
+    if options.first_seed != FIRST_SEED and (":" in text or "," in text):
+        raise ValueError(f"first_seed goes with a number of seeds, got {options.first_seed} with seeds {text!r}")
+    return tuple(seeds)
+
+
+def _address(text: str) -> str:
+    """The address that a text stands for: a bare name is a rule's."""
+    return text if ":" in text.partition("?")[0] else DEFAULT_FAMILY + text
+
+
+def _name(address: str, scenario: Scenario) -> str:
+    """The one short name that all ways to write an address have in common."""
+    return policies.load(_address(address), market_spec(scenario)).name.removeprefix(DEFAULT_FAMILY)
+
+
+def _policies(options: Options, scenario: Scenario) -> dict[str, str]:
+    if not options.policies:
+        raise ValueError(f"policies must name at least one of {', '.join(RULES)}, got none")
+    names = [_name(address, scenario) for address in options.policies]
+    _refuse_doubled("policies", names)
+    return {name: _address(name) for name in names}
+
+
+def _baseline(options: Options, names: list[str]) -> str:
+    if options.baseline is None:
+        return DEFAULT_BASELINE if DEFAULT_BASELINE in names else names[0]
+    baseline = options.baseline.removeprefix(DEFAULT_FAMILY)
+    if baseline not in names:
+        raise ValueError(f"baseline must be one of {', '.join(names)}, got {options.baseline!r}")
+    return baseline
+
+
+def _scenarios(options: Options) -> dict[str, Scenario]:
+    if not options.scenarios:
+        raise ValueError("scenarios must name at least one, got none")
+    _refuse_doubled("scenarios", options.scenarios)
+    overrides = _overrides(options.overrides)
+    scenarios = {
+        name: configure(name, overrides, latency=options.latency, fees=options.fees) for name in options.scenarios
+    }
+    replaying = [name for name, scenario in scenarios.items() if scenario.replay is not None]
+    given = {
+        f"replay.{name}": getattr(options, name) for name in ("data", "symbol") if getattr(options, name) is not None
+    }
+    if given and not replaying:
+        raise ValueError(
+            f"{next(iter(given)).removeprefix('replay.')}: none of {', '.join(scenarios)} replays a recorded day"
+        )
+    for name in replaying:
+        scenarios[name] = configure(scenarios[name], given)
+        _check_recording(name, scenarios[name])
+    return scenarios
+
+
+def _check_recording(name: str, scenario: Scenario) -> None:
+    if scenario.replay is None or not scenario.replay.data:
+        raise ValueError(f"data: scenario {name} replays a recorded day; name its folder or message file with --data")
+    if not Path(scenario.replay.data).exists():
+        raise ValueError(f"data: {scenario.replay.data}: no such file or folder")
+
+
+def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise ValueError(f"overrides must read key=value, such as session.duration_s=60, got {pair!r}")
+        if key in overrides:
+            raise ValueError(f"overrides must give {key} once, got {overrides[key]} and {value}")
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ValueError(f"overrides: {key}: {value!r} is not valid YAML") from None
+    return overrides
+
+
+def _refuse_doubled(field: str, values: Sequence[Any]) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{field} must differ, got {value!r} twice")
+        seen.add(value)

@@ -1,0 +1,241 @@
+"""Compares policies on shared seeds: runs them, keeps every episode in a folder, prints the table, writes the report.
+
+    python -m evaluate.policy_lab                         # every rule, three scenarios, 64 seeds: a minute or two
+    python -m evaluate.policy_lab --quick                 # the same on 4 seeds
+    python -m evaluate.policy_lab --policies fixed_spread 'glft?gamma=0.02' --scenarios calm --seeds 256
+    python -m evaluate.policy_lab --scenarios replay --data DIR --symbol AMZN
+    python -m evaluate.policy_lab --resume runs/RUN       # goes on where an interrupted run stopped
+
+Every policy meets the same markets, seed by seed. Ctrl-C loses no finished batch of episodes.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import tyro
+
+import policies
+from evaluate.episode import Constants, fill_table, path_table, quote_table
+from evaluate.lab_options import Comparison, Options, check, with_stored
+from evaluate.metrics import episode_metrics
+from evaluate.progress import LabProgress
+from evaluate.report import Report
+from evaluate.rollout import Rollout, constants_of, market_spec, play
+from evaluate.run_directory import RunDirectory
+from evaluate.scalars import write_scalars
+from lobenv.envs.core import Batch
+from lobenv.market.network import PROFILES
+from lobenv.scenario.config import FEE_SCHEDULES, Scenario
+from lobenv.scenario.loading import presets
+from policies.rule import RULES
+
+LARGEST_BATCH = 128
+LARGEST_RECORD = 8_000_000  # samples kept in memory at once, 80 bytes each
+ERROR_LOG = "errors.txt"
+WRONG_OPTION, INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """Episodes of one policy in one scenario that are run at once."""
+
+    policy: str
+    scenario: str
+    seeds: tuple[int, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of the module.
+
+    Args:
+        arguments: By default those of the process.
+
+    Returns:
+        Exit status: 0, 1 if a policy failed, 2 for an option that does not do, 130 after Ctrl-C.
+    """
+    options = parse(arguments)
+    try:
+        comparison, run = _prepare(options)
+        batches = {name: batch_for(scenario, comparison) for name, scenario in comparison.scenarios.items()}
+        run = run or RunDirectory.create(options.out, options.name, comparison.config())
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_OPTION
+    _announce(comparison, run)
+    try:
+        failed = compare(comparison, run, batches)
+        return _conclude(run, comparison.options.tensorboard) or int(failed)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(comparison, run)
+        return INTERRUPTED
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """The options of a command line; ends the process with status 2 for one that there is not."""
+    return tyro.cli(Options, prog="python -m evaluate.policy_lab", description=_description(), args=arguments)
+
+
+def _description() -> str:
+    """What the command line's help begins with: what the module does, and the names that its options take."""
+    names = {
+        "policies": RULES,
+        "scenarios": presets(),
+        "latency": PROFILES,
+        "fees": FEE_SCHEDULES,
+    }
+    return f"{__doc__}\n" + "\n".join(f"{option}: {', '.join(known)}" for option, known in names.items())
+
+
+def _prepare(options: Options) -> tuple[Comparison, RunDirectory | None]:
+    """The checked comparison, and the run that it continues if it does."""
+    if options.resume is None:
+        return check(options), None
+    comparison = check(with_stored(options, RunDirectory.open(options.resume).config))
+    return comparison, RunDirectory.resume(options.resume, comparison.config())
+
+
+def batch_for(scenario: Scenario, comparison: Comparison) -> Batch:
+    """Markets for as many episodes at once as were asked for, or as are fast and fit into memory."""
+    most = comparison.options.batch or min(LARGEST_BATCH, max(LARGEST_RECORD // (scenario.steps + 1), 1))
+    return Batch(scenario, min(most, len(comparison.seeds)), threads=comparison.options.threads)
+
+
+def _announce(comparison: Comparison, run: RunDirectory) -> None:
+    episodes = len(comparison.addresses) * len(comparison.scenarios) * len(comparison.seeds)
+    counts = ((comparison.addresses, "policy", "policies"), (comparison.scenarios, "scenario", "scenarios"))
+    sizes = [f"{len(items)} {one if len(items) == 1 else many}" for items, one, many in counts]
+    seeds = f"{len(comparison.seeds)} seed{'' if len(comparison.seeds) == 1 else 's'}"
+    print(f"{' x '.join([*sizes, seeds])} = {episodes:,} episodes, in {_from_here(run.path)}", flush=True)
+
+
+def compare(comparison: Comparison, run: RunDirectory, batches: Mapping[str, Batch]) -> bool:
+    """Run every episode that the run does not have yet, and keep each batch as it finishes.
+
+    A policy that fails is put on record in the run's folder and left out of that scenario from there on.
+
+    Args:
+        comparison: What to run.
+        run: Where to keep it.
+        batches: Markets of each scenario, as many as run at once.
+
+    Returns:
+        Whether a policy failed.
+    """
+    jobs = list(_jobs(comparison, run.finished(), {name: batch.num_envs for name, batch in batches.items()}))
+    if not jobs:
+        return False
+    _compile(batches[jobs[0].scenario])
+    failed: set[tuple[str, str]] = set()
+    steps = {name: scenario.steps for name, scenario in comparison.scenarios.items()}
+    with LabProgress(sum(len(j.seeds) for j in jobs), sum(len(j.seeds) * steps[j.scenario] for j in jobs)) as progress:
+        for job in jobs:
+            if (job.policy, job.scenario) not in failed:
+                progress.begin(job.policy, job.scenario)
+                try:
+                    _run_job(job, comparison, batches[job.scenario], run, progress)
+                except Exception as error:
+                    failed.add((job.policy, job.scenario))
+                    progress.say(f"error: {job.policy} in {job.scenario}: {_one_line(error)}")
+                    _log_error(run, job)
+            progress.end(len(job.seeds), len(job.seeds) * steps[job.scenario])
+    return bool(failed)
+
+
+def _compile(batch: Batch) -> None:
+    """Have the market compiled before the clock of the progress bar starts."""
+    batch.reset(np.zeros(1, np.int64), np.zeros(1, np.uint64))
+
+
+def _jobs(comparison: Comparison, finished: set[tuple[str, str, int]], sizes: Mapping[str, int]) -> Iterator[Job]:
+    """What is left to run: scenario by scenario, and all policies on some seeds before any goes on to the next.
+
+    An interrupted comparison then has most of its policies on the same markets.
+    """
+    for scenario in comparison.scenarios:
+        for first in range(0, len(comparison.seeds), sizes[scenario]):
+            for policy in comparison.addresses:
+                chunk = comparison.seeds[first : first + sizes[scenario]]
+                seeds = tuple(seed for seed in chunk if (policy, scenario, seed) not in finished)
+                if seeds:
+                    yield Job(policy, scenario, seeds)
+
+
+def _run_job(job: Job, comparison: Comparison, batch: Batch, run: RunDirectory, progress: LabProgress) -> None:
+    """Run a batch of episodes and keep it."""
+    policy = policies.load(comparison.addresses[job.policy], market_spec(batch.scenario))
+    rollout = play(batch, policy, job.seeds, progress.step)
+    constants = constants_of(batch.scenario)
+    metrics = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants)
+    shown = [row for row, seed in enumerate(job.seeds) if seed == comparison.seeds[0]]
+    run.append(job.policy, job.scenario, job.seeds, metrics, _recordings(rollout, constants, shown))
+
+
+def _recordings(rollout: Rollout, constants: Constants, shown: list[int]) -> dict[str, pl.DataFrame]:
+    """What the plots draw: the course of every episode, and one episode in full."""
+    tables = {"paths": path_table(rollout.paths, constants)}
+    if shown:
+        tables["quotes"] = quote_table(rollout.paths, constants, shown)
+        tables["fills"] = fill_table(rollout.fills, shown)
+    return tables
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def _log_error(run: RunDirectory, job: Job) -> None:
+    """Append the error being handled, with its traceback, to the run's log of errors."""
+    with (run.path / ERROR_LOG).open("a", encoding="utf-8") as log:
+        log.write(
+            f"{job.policy} in {job.scenario}, seeds {job.seeds[0]} to {job.seeds[-1]}\n{traceback.format_exc()}\n"
+        )
+
+
+def _conclude(run: RunDirectory, tensorboard: bool) -> int:
+    """Print the tables, write the report, and say where everything is; 1 if there is nothing to report on."""
+    run.consolidate()
+    print("computing intervals and drawing the report …", file=sys.stderr, flush=True)
+    if not run.finished():
+        print(f"error: no episode has finished; see {_from_here(run.path / ERROR_LOG)}", file=sys.stderr)
+        return 1
+    report = Report.of(run.path)
+    print()
+    report.print()
+    print(f"\nreport       {_from_here(report.write())}")
+    print(f"episodes     {_from_here(run.path / 'episodes.parquet')}")
+    if tensorboard and find_spec("tensorboard"):
+        write_scalars(report.rows, run.path / "tensorboard")
+        print(f"tensorboard  {_command('tensorboard.main', '--logdir', _from_here(run.path / 'tensorboard'))}")
+    if (run.path / ERROR_LOG).is_file():
+        print(f"errors       {_from_here(run.path / ERROR_LOG)}")
+    return 0
+
+
+def _say_how_to_go_on(comparison: Comparison, run: RunDirectory) -> None:
+    wanted = len(comparison.addresses) * len(comparison.scenarios) * len(comparison.seeds)
+    print(f"\ninterrupted: {len(run.finished()):,} of {wanted:,} episodes are kept; to go on:", file=sys.stderr)
+    print(f"  {_command('evaluate.policy_lab', '--resume', _from_here(run.path))}", file=sys.stderr)
+
+
+def _command(module: str, *arguments: str) -> str:
+    """A command line that runs a module with the same interpreter."""
+    return shlex.join([_from_here(Path(sys.executable)), "-m", module, *arguments])
+
+
+def _from_here(path: Path) -> str:
+    """A path as it is written from the current folder, if it lies in it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

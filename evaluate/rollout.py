@@ -1,0 +1,147 @@
+"""Runs a policy through whole sessions of a batch of markets and keeps what metrics and plots are computed from.
+
+Letters: E markets of the batch, n episodes run at once (its first n rows), T decisions of a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluate.episode import COUNT, FILL, Constants, Paths
+from lobenv.envs.core import Batch
+from lobenv.envs.interface import Interface
+from lobenv.envs.observation import INDEX
+from lobenv.envs.reward import STATE_INDEX, STATE_WIDTH
+from lobenv.envs.step import RUNNING
+from lobenv.market.tables import MILLITICKS
+from lobenv.scenario.config import Scenario
+from policies import MarketSpec, Policy
+
+INTERFACE = Interface()  # policies speak the default action and observation
+
+
+def market_spec(scenario: Scenario) -> MarketSpec:
+    """The constants of a scenario that a policy may rely on."""
+    return MarketSpec(
+        order_size=scenario.maker.order_size_shares,
+        max_offset_ticks=scenario.maker.max_offset_ticks,
+        tick_size=scenario.tick_size,
+        inventory_cap_lots=scenario.maker.inventory_cap_lots,
+        decision_interval_s=scenario.maker.decision_interval_s,
+        session_s=scenario.session.duration_s,
+        index=INDEX,
+    )
+
+
+def constants_of(scenario: Scenario) -> Constants:
+    """The constants of a scenario that metrics are computed with."""
+    maker = scenario.maker
+    return Constants(scenario.tick_size, maker.order_size_shares, maker.decision_interval_s)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What n finished episodes left behind.
+
+    Attributes:
+        paths: Their course.
+        fills: Executions of the policy's orders, dtype `episode.FILL`, in order of time per episode.
+        counts: (n,) messages and quantities, dtype `episode.COUNT`.
+    """
+
+    paths: Paths
+    fills: NDArray[Any]
+    counts: NDArray[Any]
+
+
+def play(batch: Batch, policy: Policy, seeds: Sequence[int], on_step: Callable[[int], None] | None = None) -> Rollout:
+    """Run one session for every seed, from its first decision to its end.
+
+    Args:
+        batch: At least n markets with one external agent; the first n are begun anew.
+        policy: Decides for all n at once.
+        seeds: n of them; market and policy of an episode both draw from its seed.
+        on_step: Called after every step with the number of episodes that took it.
+
+    Raises:
+        ValueError: More seeds than markets, or an action that is no action.
+    """
+    if len(seeds) > batch.num_envs:
+        raise ValueError(f"seeds must be at most the batch's {batch.num_envs}, got {len(seeds)}")
+    rows = np.arange(len(seeds))
+    batch.reset(rows, np.array(seeds, np.uint64))
+    policy.reset(len(seeds), seeds)
+    recorder = _Recorder(batch, len(seeds))
+    recorder.sample(rows)
+    actions = np.zeros((batch.num_envs, 1, 2))
+    running = rows
+    while len(running):
+        observation = batch.out.observation[: len(seeds), 0].copy()
+        actions[: len(seeds)] = INTERFACE.encode(policy.act(observation), len(seeds))
+        batch.step(actions, running)
+        recorder.sample(running)
+        if on_step is not None:
+            on_step(len(running))
+        running = running[batch.out.session[running] == RUNNING]
+    return recorder.rollout()
+
+
+class _Recorder:
+    """Copies what a batch shows after every step, before the next one overwrites it."""
+
+    def __init__(self, batch: Batch, episodes: int) -> None:
+        self.batch = batch
+        self.book = int(batch.worlds.externals["book"][0, 0])
+        self.agent = int(batch.worlds.externals["agent"][0, 0])
+        self.states = np.full((batch.scenario.steps + 1, episodes, STATE_WIDTH), np.nan)
+        self.length = np.zeros(episodes, np.int64)
+        self.fills: list[NDArray[Any]] = []
+
+    def sample(self, rows: NDArray[np.int64]) -> None:
+        """Keep the state of the given episodes, and every execution since the last call."""
+        state = self.batch.out.state[rows, 0]
+        self._blank_empty_sides(state, rows)
+        self.states[self.length[rows], rows] = state
+        self.length[rows] += 1
+        fills = self.batch.new_fills()
+        if len(fills):
+            self.fills.append(fills)
+
+    def _blank_empty_sides(self, state: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
+        """The exchange keeps a price outside its ladder as the best of an empty side; here that is NaN."""
+        lowest = self.batch.worlds.books["base"][rows, self.book]
+        ladder_ticks = self.batch.worlds.levels.shape[2]
+        bid, ask = STATE_INDEX["best_bid"], STATE_INDEX["best_ask"]
+        state[state[:, bid] < lowest, bid] = np.nan
+        state[state[:, ask] >= lowest + ladder_ticks, ask] = np.nan
+
+    def rollout(self) -> Rollout:
+        """Everything kept, in the arrays of `episode`."""
+        names = ("time_s", "mid", "bid", "ask", "best_bid", "best_ask", "inventory", "cash", "fees")
+        columns = {name: np.ascontiguousarray(self.states[:, :, STATE_INDEX[name]].T) for name in names}
+        return Rollout(Paths(**columns, length=self.length), self._fills(), self._counts())
+
+    def _fills(self) -> NDArray[Any]:
+        executed = np.concatenate(self.fills) if self.fills else np.zeros(0, self.batch.new_fills().dtype)
+        fills = np.zeros(len(executed), FILL)
+        for name in ("env", "side", "maker", "price", "qty"):
+            fills[name] = executed[name]
+        fills["time_ns"] = executed["time"]
+        fills["mid"] = 0.5 * executed["twice_mid"]
+        fills["fee"] = executed["fee"] * (self.batch.scenario.tick_size / MILLITICKS)
+        return fills
+
+    def _counts(self) -> NDArray[Any]:
+        """Only quotes are sent, so what making filled is what was filled of them; the liquidation was not sent."""
+        account = self.batch.worlds.accounts[: len(self.length), self.agent, self.book]
+        counts = np.zeros(len(self.length), COUNT)
+        for name in ("orders_sent", "cancels_sent", "replaces_sent", "quantity_sent"):
+            counts[name] = account[name]
+        counts["orders_rejected"] = account["rejected"]
+        counts["quantity_filled"] = account["maker_volume"]
+        return counts

@@ -1,0 +1,36 @@
+"""There is one compiled program for the market, whatever drives it: a second signature would be a second minute of compiling."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from lobenv.compiled import JIT_ENABLED
+from lobenv.envs.core import Batch, maker_of
+from lobenv.envs.step import advance
+from lobenv.envs.vector import MarketMakingVectorEnv
+from lobenv.scenario import load
+from tests.envs.rollouts import SHORT, make, near_touch, sampled
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled under NUMBA_DISABLE_JIT")
+def test_every_face_and_every_copy_runs_the_same_compiled_program():
+    for action in ("continuous", "discrete", "multidiscrete"):
+        env = make(action=action, latency="geo", fees="nasdaq")
+        env.reset(seed=1)
+        for copied in (env, copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+            for choice in sampled(env.action_space, 1, 3):
+                copied.step(choice)
+            copied.restore(pickle.loads(pickle.dumps(env.snapshot())))
+    envs = MarketMakingVectorEnv(130, overrides=SHORT, threads=2)
+    envs.reset(seed=[*range(130)])
+    envs.step(near_touch(1, 130))
+    envs.close()
+    scenario = load("calm", SHORT)
+    pair = Batch(scenario, 2, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")), tape=True)
+    pair.reset(np.arange(2), np.arange(2, dtype=np.uint64))
+    pair.step(np.zeros((2, 2, 2)))
+    assert len(advance.signatures) == 1

@@ -1,0 +1,216 @@
+"""`Sentinel-MM-v0` against Gymnasium's own checks, its arguments, and what it says when they are wrong."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
+
+from lobenv import MARKET_MAKING
+from lobenv.envs.market_making import MarketMakingEnv
+from lobenv.envs.observation import FIELDS, INDEX
+from lobenv.scenario import Scenario, load
+from tests.envs.rollouts import SHORT, STEPS, STILL, advance, digest, make, near_touch, rollout, sampled
+
+ACTIONS = ("continuous", "discrete", "multidiscrete")
+OBSERVATIONS = ("flat", "dict")
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_gymnasium_finds_no_fault(action, observation):
+    env = gym.make(MARKET_MAKING, action=action, observation=observation, overrides=SHORT)
+    check_env(env.unwrapped)
+    env.close()
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_whole_episode_passes_the_passive_checks(action, observation):
+    env = gym.make(MARKET_MAKING, action=action, observation=observation, overrides=SHORT)
+    steps = rollout(env, sampled(env.action_space, 1, STEPS + 5), seed=2)
+    assert len(steps) == 1 + STEPS
+    assert [step.terminated for step in steps] == [False] * STEPS + [True]
+    assert not any(step.truncated for step in steps)
+    for step in steps:
+        assert step.observation in env.observation_space
+        assert type(step.reward) is float
+
+
+def test_the_dict_observation_holds_the_columns_of_the_flat_one():
+    actions = near_touch(1, 10)
+    flat = rollout(make(), actions, seed=5)
+    columns = rollout(make(observation="dict"), actions, seed=5)
+    for a, b in zip(flat, columns, strict=True):
+        assert list(b.observation) == [field.name for field in FIELDS]
+        assert np.concatenate(list(b.observation.values())).tobytes() == a.observation.tobytes()
+
+
+def test_what_was_returned_is_never_written_to_again():
+    env = make(action="discrete", render_mode=None)
+    observation, info = env.reset(seed=1)
+    kept, mask = observation.copy(), info["action_mask"].copy()
+    later, _, _, _, later_info = env.step(0)
+    assert not np.shares_memory(observation, later)
+    assert not np.shares_memory(info["action_mask"], later_info["action_mask"])
+    assert not any(np.shares_memory(observation, output) for output in env.batch.out)
+    later[:] = 7.0
+    env.step(1)
+    assert observation.tobytes() == kept.tobytes()
+    assert info["action_mask"].tobytes() == mask.tobytes()
+    assert (later == 7.0).all()
+
+
+def test_the_info_has_the_same_plain_keys_at_every_step():
+    for action in ACTIONS:
+        env = make(action=action)
+        steps = rollout(env, sampled(env.action_space, 3, STEPS), seed=1)
+        assert all(list(step.info) == list(steps[0].info) for step in steps)
+        plain = [value for name, value in steps[-1].info.items() if name != "action_mask"]
+        assert all(type(value) is float for value in plain)
+        assert ("action_mask" in steps[0].info) == (action != "continuous")
+
+
+def test_a_time_limit_truncates():
+    env = gym.make(MARKET_MAKING, overrides=SHORT, max_episode_steps=7)
+    steps = rollout(env, near_touch(1, STEPS), seed=1)
+    assert len(steps) == 8
+    assert (steps[-1].terminated, steps[-1].truncated) == (False, True)
+
+
+def test_episode_statistics_are_recorded():
+    env = RecordEpisodeStatistics(gym.make(MARKET_MAKING, overrides=SHORT))
+    steps = rollout(env, near_touch(1, STEPS), seed=1)
+    assert steps[-1].info["episode"]["l"] == STEPS
+    assert steps[-1].info["episode"]["r"] == pytest.approx(sum(step.reward for step in steps), abs=1e-5)
+
+
+def test_a_video_is_recorded(tmp_path):
+    pytest.importorskip("moviepy")
+    overrides = {**SHORT, "session.duration_s": 3.0}
+    env = gym.make(MARKET_MAKING, overrides=overrides, render_mode="rgb_array")
+    env = RecordVideo(env, str(tmp_path / "videos"), episode_trigger=lambda episode: True)
+    assert len(rollout(env, near_touch(1, 6), seed=1)) == 7
+    env.close()
+    assert [path.suffix for path in (tmp_path / "videos").iterdir()] == [".mp4"]
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_drawing_changes_nothing(mode):
+    actions = near_touch(4, 12)
+    plain = rollout(make(), actions, seed=6)
+    env = make(render_mode=mode)
+    steps = rollout(env, [], seed=6)
+    for action in actions:
+        picture = env.render()
+        assert isinstance(picture, str) if mode == "ansi" else picture.dtype == np.uint8
+        steps += advance(env, [action])
+    assert digest(steps) == digest(plain)
+
+
+# ------------------------------------------------------------ arguments
+
+
+def test_a_scenario_is_a_name_a_path_a_mapping_or_an_object(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: calm\n")
+    actions = near_touch(1, 5)
+    named = digest(rollout(make(scenario="calm"), actions, seed=3))
+    for source in (path, str(path), {"base": "calm"}, load("calm")):
+        assert digest(rollout(make(scenario=source), actions, seed=3)) == named
+
+
+def test_latency_and_fees_are_shorthands_of_overrides():
+    env = make(latency="geo", fees="nasdaq")
+    assert env.scenario.maker.latency == "geo"
+    assert env.scenario.books[0].fees.maker_per_share == -0.0020
+    env = make(fees={"taker_bps": 2.0})
+    assert env.scenario.books[0].fees.model_dump() == {
+        "maker_per_share": 0.0, "taker_per_share": 0.0, "maker_bps": 0.0, "taker_bps": 2.0,
+    }  # fmt: skip
+
+
+def test_another_scenario_can_be_chosen_at_reset_and_stays():
+    env = make()
+    env.reset(seed=1)
+    env.reset(seed=1, options={"scenario": {"base": "calm", "agents": {"retail": {"count": 7}}}})
+    assert env.scenario.agents["retail"].count == 7
+    assert env.scenario.session.duration_s == SHORT["session.duration_s"], "the overrides still apply"
+    steps = rollout(env, near_touch(1, 5), seed=9)
+    fresh = make(scenario=env.scenario)
+    assert digest(steps) == digest(rollout(fresh, near_touch(1, 5), seed=9))
+
+
+WRONG = {
+    "action": ({"action": "torque"}, "continuous"),
+    "observation": ({"observation": "pixels"}, "flat, dict"),
+    "reward": ({"reward": "glory"}, "inventory"),
+    "reward field": ({"reward": {"mode": "pnl", "bonus": 1.0}}, "bonus"),
+    "latency": ({"latency": "pigeon"}, "metro"),
+    "fees": ({"fees": "gratis"}, "nasdaq"),
+    "fee field": ({"fees": {"maker": 1.0}}, "maker"),
+    "scenario": ({"scenario": "calmm"}, "calm"),
+    "override": ({"overrides": {"session.duration": 5}}, "duration_s"),
+    "render mode": ({"render_mode": "hologram"}, "rgb_array"),
+}
+
+
+@pytest.mark.parametrize("settings", WRONG)
+def test_a_wrong_argument_is_one_line_that_says_what_is_allowed(settings):
+    arguments, allowed = WRONG[settings]
+    with pytest.raises(ValueError, match=allowed) as caught:
+        MarketMakingEnv(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_option_is_an_error_and_the_session_goes_on():
+    env, twin = make(), make()
+    actions = near_touch(1, 6)
+    rollout(env, actions[:3], seed=1), rollout(twin, actions[:3], seed=1)
+    with pytest.raises(ValueError, match="options: 'market' is not one of scenario"):
+        env.reset(options={"market": "calm"})
+    with pytest.raises(ValueError, match="calm"):
+        env.reset(options={"scenario": "calmm"})
+    assert digest(advance(env, actions[3:])) == digest(advance(twin, actions[3:]))
+
+
+def test_a_scenario_without_a_single_decision_is_refused():
+    with pytest.raises(ValueError, match="duration_s"):
+        MarketMakingEnv(scenario={**STILL, "session": {"duration_s": 0.2}})
+
+
+# ------------------------------------------------------------ order of calls
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    with pytest.raises(gym.error.ResetNeeded):
+        make().step(np.zeros(2, np.float32))
+
+
+def test_a_step_after_the_end_is_refused_until_a_reset():
+    env = make()
+    assert rollout(env, near_touch(1, STEPS), seed=1)[-1].terminated
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.zeros(2, np.float32))
+    env.reset()
+    env.step(np.zeros(2, np.float32))
+
+
+def test_closing_twice_does_no_harm_and_a_closed_environment_can_be_reset():
+    env = make()
+    env.reset(seed=1)
+    env.close()
+    env.close()
+    env.reset(seed=1)
+
+
+def test_the_observation_table_of_the_docstring_has_every_column():
+    rows = [line for line in (MarketMakingEnv.__doc__ or "").splitlines() if line.strip().startswith("| ")]
+    numbers = [row.split("|")[1].strip() for row in rows]
+    spans = [number.split("-") for number in numbers if number and number[0].isdigit()]
+    covered = [i for span in spans for i in range(int(span[0]), int(span[-1]) + 1)]
+    assert covered == list(range(len(FIELDS)))
+    assert INDEX == {field.name: i for i, field in enumerate(FIELDS)}
+    assert isinstance(make().scenario, Scenario)

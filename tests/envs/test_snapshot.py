@@ -1,0 +1,184 @@
+"""Copies of a running market, however they are made, go on bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from lobenv import MARKET_MAKING
+from lobenv.envs.core import Batch, maker_of
+from lobenv.envs.vector import MarketMakingVectorEnv
+from lobenv.scenario import load
+from tests.envs.rollouts import SHORT, STEPS, advance, digest, fresh_process, make, near_touch, rollout, sampled
+
+HALF = STEPS // 2
+ACTIONS = near_touch(8, STEPS)
+
+RESTORE_ELSEWHERE = """
+import pickle, sys
+from pathlib import Path
+from tests.envs.rollouts import advance, digest, make
+kept, actions = pickle.loads(Path(sys.argv[1]).read_bytes())
+env = kept
+if sys.argv[2] == "snapshot":
+    env = make()
+    env.restore(kept)
+print(digest(advance(env, actions)))
+"""
+
+
+def in_mid_episode(seed=4, **settings):
+    """An environment half through its session, with quotes in the book and messages under way."""
+    env = make(**settings)
+    rollout(env, ACTIONS[:HALF], seed=seed)
+    return env
+
+
+def test_a_restored_market_goes_on_as_it_did_as_often_as_one_likes():
+    env = in_mid_episode()
+    snapshot = env.snapshot()
+    first = digest(advance(env, ACTIONS[HALF:]))
+    for _ in range(2):
+        env.restore(snapshot)
+        assert env.snapshot() == snapshot
+        assert digest(advance(env, ACTIONS[HALF:])) == first
+
+
+def test_a_snapshot_is_a_copy():
+    env = in_mid_episode()
+    snapshot, same = env.snapshot(), env.snapshot()
+    env.step(ACTIONS[0])
+    assert snapshot == same
+    assert env.snapshot() != snapshot
+
+
+def test_a_snapshot_can_be_restored_in_an_environment_that_was_never_reset():
+    env, other = in_mid_episode(), make()
+    other.restore(env.snapshot())
+    assert digest(advance(other, ACTIONS[HALF:])) == digest(advance(env, ACTIONS[HALF:]))
+
+
+def test_a_restored_environment_goes_on_with_its_own_series_of_sessions():
+    env, other = in_mid_episode(seed=4), make()
+    rollout(other, [], seed=77)
+    other.restore(env.snapshot())
+    twin = make()
+    rollout(twin, [], seed=77)
+    assert digest(rollout(other, ACTIONS[:5])) == digest(rollout(twin, ACTIONS[:5]))
+
+
+def test_the_snapshot_of_an_ended_session_needs_a_reset():
+    env = make()
+    assert rollout(env, ACTIONS, seed=1)[-1].terminated
+    other = make()
+    other.reset(seed=2)
+    other.restore(env.snapshot())
+    with pytest.raises(gym.error.ResetNeeded):
+        other.step(ACTIONS[0])
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "environment"])
+def test_another_process_goes_on_where_this_one_stopped(kind, tmp_path):
+    env = in_mid_episode(latency="geo" if kind == "environment" else None)
+    path = tmp_path / "kept.pickle"
+    path.write_bytes(pickle.dumps((env.snapshot() if kind == "snapshot" else env, ACTIONS[HALF:])))
+    assert fresh_process(RESTORE_ELSEWHERE, str(path), kind) == digest(advance(env, ACTIONS[HALF:]))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("settings", [{}, {"observation": "dict", "reward": "dampened", "render_mode": "ansi"}])
+def test_a_copied_environment_goes_on_by_itself(copied, settings):
+    env = in_mid_episode(**settings)
+    twin = copied(env)
+    there = advance(twin, ACTIONS[HALF:])
+    here = advance(env, ACTIONS[HALF:])
+    assert digest(there) == digest(here)
+    assert digest(rollout(twin, ACTIONS[:5])) == digest(rollout(env, ACTIONS[:5])), "the next session of the series"
+    if env.render_mode:
+        assert twin.render() == env.render()
+
+
+def test_a_wrapped_environment_can_be_copied():
+    env = gym.make(MARKET_MAKING, overrides=SHORT, action="discrete", max_episode_steps=STEPS)
+    actions = sampled(env.action_space, 2, STEPS)
+    rollout(env, actions[:HALF], seed=3)
+    twin = copy.deepcopy(env)
+    assert digest(advance(twin, actions[HALF:])) == digest(advance(env, actions[HALF:]))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"])
+def test_a_copied_vector_environment_goes_on_by_itself(copied):
+    envs = MarketMakingVectorEnv(130, overrides=SHORT, threads=2, max_episode_steps=25)
+    envs.reset(seed=1)
+    actions = np.stack([near_touch(step, 130) for step in range(30)])
+    for step in range(20):
+        envs.step(actions[step])
+    twin = copied(envs)
+    for step in range(20, 30):
+        here, there = envs.step(actions[step]), twin.step(actions[step])
+        for a, b in zip(here[:4], there[:4], strict=True):
+            assert a.tobytes() == b.tobytes()
+    envs.close(), twin.close()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"agents.retail.count": 41}, {"fundamentals.SIM.volatility_ticks": 3.0}, {"session.duration_s": 30.0}],
+)
+def test_the_snapshot_of_another_scenario_is_refused_and_nothing_changes(overrides):
+    other = make(overrides=overrides)
+    other.reset(seed=1)
+    env = in_mid_episode()
+    before = env.snapshot()
+    with pytest.raises(ValueError, match=r"^snapshot is of another scenario.*$"):
+        env.restore(other.snapshot())
+    assert env.snapshot() == before
+
+
+def test_the_snapshot_of_a_market_with_other_agents_is_refused():
+    scenario = load("calm", SHORT)
+    pair = Batch(scenario, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")))
+    rows = np.zeros(1, np.int64)
+    pair.reset(rows, np.ones(1, np.uint64))
+    with pytest.raises(ValueError, match="other external agents"):
+        Batch(scenario).restore(pair.snapshot())
+
+
+def test_a_row_of_a_batch_is_restored_alone():
+    envs = MarketMakingVectorEnv(3, overrides=SHORT, max_episode_steps=10)
+    envs.reset(seed=1)
+    actions = np.stack([near_touch(step, 3) for step in range(14)])
+    for step in range(4):
+        envs.step(actions[step])
+    snapshot = envs.snapshot(1)
+    for step in range(4, 8):
+        last = envs.step(actions[step])
+    others = [envs.snapshot(row) for row in (0, 2)]
+    envs.restore(snapshot, 1)
+    assert [envs.snapshot(row) for row in (0, 2)] == others
+    for step in range(4, 8):
+        again = envs.step(actions[step])
+    assert again[0][1].tobytes() == last[0][1].tobytes()
+    assert again[1][1] == last[1][1]
+    for step in range(8, 10):
+        _, _, _, truncated, _ = envs.step(actions[step])
+    assert truncated[1], "its steps are counted from where it was restored to"
+
+
+def test_a_row_restored_to_a_running_session_is_not_reset_at_the_next_step():
+    envs, single = MarketMakingVectorEnv(2, overrides=SHORT), make()
+    single.reset(seed=5)
+    snapshot = single.snapshot()
+    envs.reset(seed=1)
+    for _ in range(STEPS):
+        _, _, terminated, _, _ = envs.step(near_touch(1, 2))
+    assert terminated.all()
+    envs.restore(snapshot, 1)
+    observation, reward, _, _, _ = envs.step(near_touch(1, 2))
+    expected = single.step(near_touch(1, 2)[1])
+    assert observation[1].tobytes() == expected[0].tobytes()
+    assert reward[1] == expected[1]

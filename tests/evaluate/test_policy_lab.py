@@ -1,0 +1,394 @@
+"""The lab as a user meets it: what a command leaves behind, whatever happens while it runs."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+
+import lobenv
+import policies
+from evaluate import policy_lab, progress
+from evaluate.lab_options import FIRST_SEED, Options, check
+from evaluate.metrics import METRICS, episode_metrics
+from evaluate.rollout import constants_of, market_spec, play
+from evaluate.run_directory import RunDirectory
+from lobenv.envs.core import Batch
+from lobenv.scenario.loading import load
+
+SESSION = {"session.duration_s": 20}
+SHORT = ["--overrides", "session.duration_s=20", "--no-tensorboard"]
+RUN = ["--policies", "fixed_spread", "random", "--scenarios", "calm", "--seeds", "4", *SHORT]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Run the lab with a folder for its runs; exit status."""
+    return lambda *arguments: policy_lab.main([*arguments, "--out", str(tmp_path)])
+
+
+def run_in(folder):
+    (path,) = folder.glob("*_policy_lab")
+    return RunDirectory.open(path)
+
+
+def episodes(tmp_path, *arguments):
+    """The rows of a run whose report is of no interest."""
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    options = policy_lab.parse([*arguments, "--out", str(folder)])
+    comparison = check(options)
+    batches = {name: policy_lab.batch_for(scenario, comparison) for name, scenario in comparison.scenarios.items()}
+    run = RunDirectory.create(options.out, options.name, comparison.config())
+    assert not policy_lab.compare(comparison, run, batches)
+    return run.rows()
+
+
+# ------------------------------------------------------------ a run
+
+
+def test_a_run_leaves_every_episode_and_a_report_that_names_the_policies(lab, tmp_path, capsys):
+    assert lab(*RUN) == 0
+    run = run_in(tmp_path)
+    wanted = {(policy, "calm", FIRST_SEED + i) for policy in ("fixed_spread", "random") for i in range(4)}
+    assert run.finished() == wanted
+    assert pl.read_parquet(run.path / "episodes.parquet").height == len(wanted)
+    assert run.rows()["duration"].unique().to_list() == [20.0]
+    page = (run.path / "report.html").read_text()
+    printed = capsys.readouterr().out
+    for text in (page, printed):
+        assert "fixed_spread" in text
+        assert "random" in text
+    assert str(run.path / "report.html") in printed
+
+
+def test_every_episode_leaves_its_course_and_the_first_seed_its_quotes(lab, tmp_path):
+    lab(*RUN, "--batch", "3")
+    run = run_in(tmp_path)
+    assert set(run.recording("paths").select("policy", "scenario", "seed").unique().rows()) == run.finished()
+    quotes = run.recording("quotes")
+    assert quotes["seed"].unique().to_list() == [FIRST_SEED]
+    assert quotes.group_by("policy").len().sort("policy").rows() == [("fixed_spread", 41), ("random", 41)]
+
+
+def test_the_same_command_gives_the_same_rows(tmp_path):
+    assert episodes(tmp_path, *RUN).equals(episodes(tmp_path, *RUN))
+
+
+def test_batch_size_and_threads_change_no_figure(tmp_path):
+    many = ["--policies", "glft", "random", "--scenarios", "calm", "--seeds", "128", *SHORT]
+    rows = episodes(tmp_path, *many, "--batch", "128", "--threads", "2")
+    assert rows["fills"].sum() > 0
+    assert rows.equals(episodes(tmp_path, *many, "--batch", "128", "--threads", "1"))
+    assert rows.equals(episodes(tmp_path, *many, "--batch", "50"))
+
+
+def test_an_option_reaches_every_scenario(tmp_path):
+    (tmp_path / "wide.yaml").write_text("base: calm\nmaker:\n  max_offset_ticks: 40\n")
+    files = [str(tmp_path / "wide.yaml"), "calm"]
+    options = ["--latency", "retail", "--fees", "nasdaq", "--overrides", "session.duration_s=10"]
+    comparison = check(policy_lab.parse(["--scenarios", *files, *options]))
+    for scenario in comparison.scenarios.values():
+        assert scenario.maker.latency == "retail"
+        assert scenario.books[0].fees.maker_per_share == -0.002
+        assert scenario.session.duration_s == 10
+    assert [scenario.maker.max_offset_ticks for scenario in comparison.scenarios.values()] == [40, 20]
+    assert comparison.config()["settings"]["calm"]["maker"]["latency"] == "retail"
+
+
+# ------------------------------------------------------------ one episode
+
+
+def test_an_episode_is_that_of_the_environment_with_the_same_seed():
+    scenario = load("calm", SESSION)
+    batch = Batch(scenario, 3)
+    rollout = play(batch, policies.load("rule:join_touch", market_spec(scenario)), [5, 6, 7])
+    assert len(rollout.fills)
+    for row, seed in enumerate((5, 6, 7)):
+        env = gym.make(lobenv.MARKET_MAKING, scenario=scenario)
+        policy = policies.load("rule:join_touch", market_spec(scenario))
+        policy.reset(1, [seed])
+        observation, info = env.reset(seed=seed)
+        mids, ended = [info["mid"]], False
+        while not ended:
+            observation, _, ended, _, info = env.step(policy.act(observation[None])[0])
+            mids.append(info["mid"])
+        paths = rollout.paths
+        assert paths.mid[row].tolist() == mids
+        for name in ("inventory", "cash", "fees"):
+            assert getattr(paths, name)[row, -1] == info[name]
+        assert paths.pnl(constants_of(scenario))[row, -1] == pytest.approx(info["pnl"], abs=1e-6)
+
+
+def test_the_liquidation_at_the_close_is_among_the_fills_and_not_among_what_was_sent():
+    scenario = load("calm", SESSION)
+    rollout = play(Batch(scenario, 8), policies.load("rule:join_touch", market_spec(scenario)), range(8))
+    closing = rollout.fills[rollout.fills["maker"] == 0]
+    assert len(closing)
+    assert set(closing["time_ns"]) == {scenario.close_ns}
+    made = rollout.fills[rollout.fills["maker"] == 1]
+    filled = np.bincount(made["env"], made["qty"], 8)
+    assert rollout.counts["quantity_filled"].tolist() == filled.tolist()
+    assert (rollout.counts["quantity_sent"] >= filled).all()
+    assert (rollout.paths.inventory[:, -1] == 0).all()
+
+
+def test_an_episode_that_the_kill_switch_ends_has_fewer_samples_and_the_others_go_on():
+    scenario = load("calm", {"session.duration_s": 60, "maker.loss_limit": 5})
+    seeds = range(16)
+    batch = Batch(scenario, 20)
+    rollout = play(batch, policies.load("rule:join_touch", market_spec(scenario)), seeds)
+    length = rollout.paths.length
+    assert length.min() < scenario.steps + 1 == length.max()
+    rows = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants_of(scenario))
+    assert rows["duration"].to_list() == ((length - 1) * 0.5).tolist()
+    assert (rows.filter(pl.col("duration") < 60)["pnl"] < 0).all()
+
+
+def test_an_empty_side_of_the_book_has_no_best_price():
+    scenario = load({"opening": {"levels": 0}, "session": {"duration_s": 5, "warm_up_s": 0}})
+    paths = play(Batch(scenario), policies.load("rule:do_nothing", market_spec(scenario)), [0]).paths
+    assert np.isnan(paths.best_bid).all()
+    assert np.isnan(paths.best_ask).all()
+    assert np.isfinite(paths.mid).all()
+
+
+def test_doing_nothing_costs_and_sends_nothing(tmp_path):
+    rows = episodes(tmp_path, "--policies", "do_nothing", "--scenarios", "calm", "--seeds", "2", *SHORT)
+    for name in ("pnl", "messages", "fills", "inventory_abs_max", "quote_time", "max_drawdown"):
+        assert rows[name].to_list() == [0, 0]
+
+
+# ------------------------------------------------------------ what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--policies", "rule:gltf"], "policy 'rule:gltf': name must be one of do_nothing"),
+        (["--policies", "glft?gama=1"], "policy 'rule:glft?gama=1': parameter must be one of gamma"),
+        (["--policies", "glft", "rule:glft?gamma=0.01"], "policies must differ, got 'glft' twice"),
+        (["--scenarios", "clam"], "scenario 'clam' is unknown: did you mean calm?"),
+        (["--scenarios", "calm", "--baseline", "naive"], "baseline must be one of do_nothing, .*, got 'naive'"),
+        (["--seeds", "many"], "seeds must be a number (64), a range (100:116) or a list (7,8,11), got 'many'"),
+        (["--seeds", "0"], "seeds must be a number (64), a range (100:116) or a list (7,8,11), got '0'"),
+        (["--seeds", "-3:2"], "seeds must be from 0 to 2**63 - 1, got -3"),
+        (["--seeds", "7,8,7"], "seeds must differ, got 7 twice"),
+        (["--seeds", "7,8", "--first-seed", "3"], "first_seed goes with a number of seeds, got 3 with seeds '7,8'"),
+        (["--scenarios", "calm", "--overrides", "maker"], "overrides must read key=value, .*, got 'maker'"),
+        (["--scenarios", "calm", "--overrides", "maker.size=1"], "maker.size"),
+        (["--scenarios", "calm", "--fees", "free"], "fees: 'free' is not one of none, nasdaq"),
+        (["--scenarios", "calm", "--latency", "warp"], "'warp' is not one of"),
+        (["--scenarios", "calm", "--data", "day.csv"], "data: none of calm replays a recorded day"),
+        (["--batch", "0"], "batch must be at least 1, got 0"),
+        (["--resume", "nowhere"], "nowhere is no run directory"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_status_2_before_anything_runs(lab, tmp_path, capsys, arguments, message):
+    assert lab(*arguments) == 2
+    said = capsys.readouterr().err
+    assert re.search(re.escape(message).replace(r"\.\*", ".*"), said)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_for_the_run_that_would_leave_its_folder_is_one_line_and_status_2(lab, capsys):
+    assert lab(*RUN, "--name", "../run") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+class Fragile:
+    """A policy that fails after some steps."""
+
+    name = "rule:random"
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def reset(self, num_envs, seed):
+        self.num_envs = num_envs
+
+    def act(self, observation):
+        self.steps -= 1
+        if self.steps == 0:
+            raise ArithmeticError("no quote for\nthis inventory")
+        return np.full((self.num_envs, 2), 0.5, np.float32)
+
+
+@pytest.fixture
+def fragile(monkeypatch):
+    """Have the policy `random` fail in its fifth step."""
+    whole = policies.load
+    monkeypatch.setattr(policies, "load", lambda name, spec: Fragile(5) if "random" in name else whole(name, spec))
+
+
+def test_a_policy_that_fails_loses_no_other_policys_episodes(lab, tmp_path, capsys, fragile):
+    assert lab(*RUN, "--batch", "2") == 1
+    run = run_in(tmp_path)
+    assert {policy for policy, _, _ in run.finished()} == {"fixed_spread"}
+    assert len(run.finished()) == 4
+    output = capsys.readouterr()
+    assert output.err.count("error: random in calm: ArithmeticError: no quote for this inventory\n") == 1
+    assert str(run.path / "errors.txt") in output.out
+    assert "Traceback" in (run.path / "errors.txt").read_text()
+    assert "4 configured episodes have not finished" in (run.path / "report.html").read_text()
+
+
+def test_a_run_without_any_finished_episode_says_so(lab, tmp_path, capsys, fragile):
+    assert lab("--policies", "random", "--scenarios", "calm", "--seeds", "2", *SHORT) == 1
+    assert "error: no episode has finished; see" in capsys.readouterr().err
+    assert run_in(tmp_path).rows().is_empty()
+
+
+# ------------------------------------------------------------ interrupted and resumed
+
+
+@pytest.fixture
+def interrupted(monkeypatch, lab, tmp_path):
+    """A run of two policies stopped in its third of four batches."""
+    whole, calls = policy_lab.play, []
+
+    def stop(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(policy_lab, "play", stop)
+        assert lab(*RUN, "--batch", "2") == 130
+    return run_in(tmp_path)
+
+
+def test_an_interrupted_run_keeps_its_batches_and_says_how_to_go_on(interrupted, capsys):
+    finished = {(policy, "calm", FIRST_SEED + i) for policy in ("fixed_spread", "random") for i in range(2)}
+    assert interrupted.finished() == finished
+    said = capsys.readouterr().err
+    assert "interrupted: 4 of 8 episodes are kept" in said
+    assert f"-m evaluate.policy_lab --resume {interrupted.path}" in said
+
+
+def test_a_resumed_run_has_the_rows_of_one_that_never_stopped(interrupted, tmp_path):
+    before = interrupted.rows()
+    assert policy_lab.main(["--resume", str(interrupted.path), "--no-tensorboard"]) == 0
+    rows = interrupted.rows()
+    assert rows.equals(episodes(tmp_path, *RUN))
+    assert rows.join(before, on=["policy", "scenario", "seed"], how="semi").equals(before)
+    assert len(RunDirectory.open(interrupted.path).document["resumptions"]) == 1
+
+
+def test_resuming_a_whole_run_runs_nothing_and_reports_again(lab, tmp_path, monkeypatch):
+    assert lab(*RUN) == 0
+    report = run_in(tmp_path).path / "report.html"
+    report.unlink()
+    monkeypatch.delattr(policy_lab, "play")
+    assert policy_lab.main(["--resume", str(report.parent), "--no-tensorboard"]) == 0
+    assert report.is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "5"], "seeds [1000000"),
+        (["--quick", "--first-seed", "3"], "seeds [1000000"),
+        (["--latency", "colo"], 'latency null there, "colo" here'),
+        (["--policies", "glft"], 'policies ["fixed_spread", "random"] there, ["glft"] here'),
+        (["--overrides", "session.duration_s=30"], "settings.calm.session.duration_s 20.0 there, 30.0 here"),
+    ],
+)
+def test_resuming_with_another_option_is_one_line_and_status_2(interrupted, capsys, arguments, message):
+    assert policy_lab.main(["--resume", str(interrupted.path), *arguments]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"error: {interrupted.path} was run with another configuration: ")
+    assert message in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_finished_episodes_of_a_real_process(tmp_path):
+    command = [sys.executable, "-m", "evaluate.policy_lab", *RUN[:-3], "--no-tensorboard", "--out", str(tmp_path)]
+    command[command.index("--seeds") + 1] = "4000"
+    command += ["--batch", "8"]
+    root = Path(policy_lab.__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 300
+        while len(list(tmp_path.glob("*/episodes/[!.]*.parquet"))) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    finished = len(run_in(tmp_path).finished())
+    assert finished >= 24
+    assert finished % 8 == 0
+    assert f"interrupted: {finished:,} of 8,000 episodes are kept" in said
+    assert "Traceback" not in said
+
+
+# ------------------------------------------------------------ options and progress
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [
+        (Options(seeds="3"), (FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2)),
+        (Options(seeds="2", first_seed=7), (7, 8)),
+        (Options(seeds="5:8"), (5, 6, 7)),
+        (Options(seeds="9,3, 4"), (9, 3, 4)),
+        (Options(seeds="9,"), (9,)),
+        (Options(seeds="64", quick=True), tuple(range(FIRST_SEED, FIRST_SEED + 4))),
+    ],
+)
+def test_seeds_are_a_number_a_range_or_a_list(options, seeds):
+    assert check(options).seeds == seeds
+
+
+def test_all_ways_to_write_a_policy_come_to_one_name():
+    comparison = check(Options(policies=("rule:glft?gamma=0.02&k=0.4", "fixed_spread"), baseline="rule:fixed_spread"))
+    assert list(comparison.addresses) == ["glft?gamma=0.02", "fixed_spread"]
+    assert comparison.baseline == "fixed_spread"
+
+
+def test_the_baseline_is_the_first_policy_where_fixed_spread_is_absent():
+    assert check(Options(policies=("glft", "random"))).baseline == "glft"
+    assert check(Options(policies=("glft", "fixed_spread"))).baseline == "fixed_spread"
+
+
+def test_progress_is_plain_lines_where_nobody_watches(monkeypatch):
+    monkeypatch.setattr(progress, "LINE_PERIOD_S", 0.0)
+    written = io.StringIO()
+    with progress.LabProgress(4, 40, Console(file=written)) as shown:
+        shown.begin("glft", "calm")
+        shown.step(2)
+        shown.end(2, 20)
+        shown.end(2, 20)
+    lines = written.getvalue().splitlines()
+    assert re.fullmatch(r"0 of 4 episodes, [\d,]+ steps/s, [\d,]+ s left", lines[1])
+    assert re.fullmatch(r"4 of 4 episodes, [\d,]+ steps/s", lines[-1])
+    assert "\x1b" not in written.getvalue()
+
+
+def test_progress_is_a_bar_on_a_terminal():
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=120, color_system=None)
+    with progress.LabProgress(4, 40, console) as shown:
+        shown.end(4, 40)
+        shown.say("error: one line above the bar")
+    assert "4/4 episodes" in written.getvalue()
+    assert "error: one line above the bar" in written.getvalue()
+
+
+def test_every_metric_is_a_column_of_the_rows(tmp_path):
+    rows = episodes(tmp_path, "--policies", "glft", "--scenarios", "calm", "--seeds", "2", *SHORT)
+    assert rows.columns == ["policy", "scenario", "seed", *METRICS]
