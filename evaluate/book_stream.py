@@ -1,8 +1,8 @@
 """The reference stream of messages for timing the book alone, and the kernels that make and replay it.
 
-2,000 limit orders first, then adds (side at random, one tick inside the own best less a geometric distance, never crossing,
-1 to 100 shares), cancels of a uniformly drawn live order, and market orders of 1 to 60 shares. Drawn as 45 %, 45 % and 10 %,
-where a cancel becomes an add while fewer than 2,000 orders rest.
+2,000 limit orders first, then adds (side at random, one tick inside the own best less a geometric distance, never
+crossing, 1 to 100 shares), cancels of a uniformly drawn live order, and market orders of 1 to 60 shares. Drawn as 45
+%, 45 % and 10 %, where a cancel becomes an add while fewer than 2,000 orders rest.
 """
 
 from __future__ import annotations

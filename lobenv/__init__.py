@@ -1,7 +1,7 @@
 """A simulated limit order book with latency and a background population, as reinforcement-learning environments.
 
-Importing this package registers `Sentinel-MM-v0` with Gymnasium and compiles nothing; `gym.make("lobenv:Sentinel-MM-v0")`
-imports it by itself.
+Importing this package registers `Sentinel-MM-v0` with Gymnasium and compiles nothing;
+`gym.make("lobenv:Sentinel-MM-v0")` imports it by itself.
 """
 
 from __future__ import annotations

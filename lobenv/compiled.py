@@ -1,8 +1,9 @@
 """The one decorator through which every function of the package is compiled, and where its machine code is cached.
 
-Kernels are compiled without reference counting (`_nrt=False`): handing tuples of arrays from kernel to kernel then costs
-nothing, and a kernel that tries to allocate memory does not compile, which is the rule the market is built on. The option
-has no public documentation, so it is named here and nowhere else; tests hold its results to those of plain Python.
+Kernels are compiled without reference counting (`_nrt=False`): handing tuples of arrays from kernel to kernel then
+costs nothing, and a kernel that tries to allocate memory does not compile, which is the rule the market is built on.
+The option has no public documentation, so it is named here and nowhere else; tests hold its results to those of plain
+Python.
 
 Numba's own cache looks only at the file of a kernel, not at the files of the kernels it calls. The cache folder is
 therefore keyed by a hash of all sources of the package and of the versions that shape the machine code.
@@ -53,7 +54,7 @@ def _cache_base() -> Path:
     chosen = os.environ.get("LOBENV_CACHE_DIR")
     if chosen:
         return Path(chosen)
-    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~/.cache"))) / "lobenv"
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "lobenv"
 
 
 CACHE_FOLDER = _cache_base() / _sources_key()
@@ -90,7 +91,7 @@ def kernel(function: F | None = None, *, entry: bool = False) -> F | Callable[[F
         if not entry:
             return part(plain, **options)
         with _package_cache():
-            return numba.njit(cache=True, pipeline_class=EntryCompiler, **options)(plain)
+            return numba.njit(cache=True, pipeline_class=EntryCompiler, **options)(plain)  # pyright: ignore[reportReturnType]
 
     return compile_function(function) if function is not None else compile_function
 

@@ -1,13 +1,14 @@
 """Compiles an entry kernel and the parts it calls as one program.
 
-Numba optimises every compiled function together with all that it calls, emits machine code for it, and keeps it callable from
-elsewhere. For a market of some 200 functions that triples the compile time, and the optimiser may neither drop arguments nor
-inline what is called once. Here a part is lowered to LLVM's intermediate code and handed on; in the entry kernel that it ends
-up in, all parts are made private, and the whole is optimised once. On the prototype of this market that took the compile
-time from 147 s to 24 s an entry and the run time to 0.7 of what it was.
+Numba optimises every compiled function together with all that it calls, emits machine code for it, and keeps it
+callable from elsewhere. For a market of some 200 functions that triples the compile time, and the optimiser may
+neither drop arguments nor inline what is called once. Here a part is lowered to LLVM's intermediate code and handed
+on; in the entry kernel that it ends up in, all parts are made private, and the whole is optimised once. On the
+prototype of this market that took the compile time from 147 s to 24 s an entry and the run time to 0.7 of what it
+was.
 
-This leans on names inside Numba that have no public documentation, so it stays in this file, and the versions of Numba that
-the package accepts are bounded.
+This leans on names inside Numba that have no public documentation, so it stays in this file, and the versions of
+Numba that the package accepts are bounded.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class _EntryLibrary(JITCodeLibrary):
     """Holds an entry kernel with its parts, which nothing outside can call."""
 
     def _optimize_final_module(self) -> None:
-        """Make the parts private first: they can then be inlined where they are called once, and lose unused arguments."""
+        """Make the parts private first: they are then inlined where called once, and lose unused arguments."""
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
                 function.linkage = "internal"
@@ -76,7 +77,7 @@ class _ChooseEntryLibrary(AnalysisPass):
     def __init__(self) -> None:
         AnalysisPass.__init__(self)
 
-    def run_pass(self, state: Any) -> bool:
+    def run_pass(self, state: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         state.library = _EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return False
@@ -86,6 +87,7 @@ class EntryCompiler(CompilerBase):
     """Numba's own pipeline with the one pass added."""
 
     def define_pipelines(self) -> list[Any]:
+        """Choose the library before lowering."""
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.add_pass_after(_ChooseEntryLibrary, NopythonTypeInference)
         pipeline.finalize()
@@ -101,7 +103,7 @@ class _ChoosePartLibrary(AnalysisPass):
     def __init__(self) -> None:
         AnalysisPass.__init__(self)
 
-    def run_pass(self, state: Any) -> bool:
+    def run_pass(self, state: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return False
@@ -122,7 +124,7 @@ def _keep_overload(dispatcher: Any, result: Any) -> None:
     dispatcher.overloads[tuple(result.signature.args)] = result
 
 
-def _refuse_call(dispatcher: Any, *args: Any, **kwargs: Any) -> None:
+def _refuse_call(dispatcher: Any, *_arguments: Any) -> None:
     raise TypeError(f"{dispatcher.py_func.__name__} is part of a kernel and has no machine code of its own")
 
 

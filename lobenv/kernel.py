@@ -1,7 +1,7 @@
 """The event loop of one market: wakeups, arrivals, deliveries and the rest, in causal order.
 
-Events come in order of time; those of equal time in the order in which they were put in the queue. The loop stands above
-the agents because it wakes them.
+Events come in order of time; those of equal time in the order in which they were put in the queue. The loop stands
+above the agents because it wakes them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def run(world: World, until):
         until: Time to stop at [ns].
 
     Returns:
-        REACHED, TAPE_FULL when the tape has to be drained first, or ATTENTION when a report has reached an external agent
-        that asked to be told. After the latter two, call again.
+        REACHED, TAPE_FULL when the tape has to be drained first, or ATTENTION when a report has reached an external
+        agent that asked to be told. After the latter two, call again.
     """
     clock = world.clock[0]
     while True:
@@ -120,7 +120,7 @@ def _capture(world: World, external):
 
 @kernel
 def schedule_capture(world: World, external):
-    """Have the book photographed one feed delay before the next decision that has no view yet, if decisions are regular."""
+    """Have the book photographed one feed delay before the next decision without a view, if decisions are regular."""
     agent = world.externals[external]
     if agent["interval"] == 0:
         return

@@ -127,4 +127,3 @@ def _rest_opening_order(world: World, book, side, price, qty):
     order["kind"] = LIMIT
     order["tif"] = GTC
     rest(world, slot)
-

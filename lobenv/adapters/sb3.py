@@ -10,19 +10,21 @@ from gymnasium.error import ResetNeeded
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 except ImportError as error:
     raise ImportError('Stable-Baselines3 is not installed: run pip install "lobenv[train]"') from error
 
 from lobenv.envs.core import Batch
-from lobenv.envs.interface import Episodes, Interface, configure, info_of
+from lobenv.envs.interface import Episodes, Interface, check_max_episode_steps, configure, info_of
 from lobenv.envs.step import RUNNING
 
 
 class SB3VecEnv(VecEnv):
     """E markets on the compiled core, resetting in the step that ends them, as Stable-Baselines3 expects.
 
-    Takes the arguments of `MarketMakingEnv`. Market i of `seed(s)` gets the seed s + i. The `info` of a running market is
-    empty unless `full_info` is set; that of a finished one has `terminal_observation`, `TimeLimit.truncated` and the diagnostics.
+    Takes the arguments of `MarketMakingEnv`. Market i of `seed(s)` gets the seed s + i. The `info` of a running market
+    is empty unless `full_info` is set; that of a finished one has `terminal_observation`, `TimeLimit.truncated` and the
+    diagnostics.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SB3VecEnv(VecEnv):
             render_mode: As for the single environment.
             **settings: `scenario`, `overrides`, `action`, `observation`, `reward`, `latency`, `fees`.
         """
+        check_max_episode_steps(max_episode_steps)
         self.render_mode = render_mode
         market = {name: settings.pop(name) for name in ("overrides", "latency", "fees") if name in settings}
         scenario = configure(settings.pop("scenario", "calm"), **market)
@@ -68,7 +71,7 @@ class SB3VecEnv(VecEnv):
         self._reset_options()
         self._episodes.begin(self.batch, rows)
         self._steps[:] = 0
-        self.reset_infos = [info_of(self.batch, row, self.interface) for row in rows]
+        self.reset_infos = [info_of(self.batch, row, self.interface) for row in range(self.num_envs)]
         return self._observations()
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -121,14 +124,14 @@ class SB3VecEnv(VecEnv):
         """Masks of the discrete modes, (E, n) bool."""
         return self.interface.mask(self.batch.out.mask[:, 0]).astype(bool)
 
-    def get_attr(self, attr_name: str, indices: None | int | Sequence[int] = None) -> list[Any]:
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """The attribute, once for each market asked for."""
         if attr_name == "action_masks" and not self.interface.has_mask:
             raise AttributeError("the continuous action has no mask")
         value = getattr(self, attr_name)
         return [value for _ in self._get_indices(indices)]
 
-    def set_attr(self, attr_name: str, value: Any, indices: None | int | Sequence[int] = None) -> None:
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of all markets; they have none of their own.
 
         Raises:
@@ -139,7 +142,7 @@ class SB3VecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(
-        self, method_name: str, *method_args: Any, indices: None | int | Sequence[int] = None, **method_kwargs: Any
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method for each market asked for: `action_masks`, `snapshot`, `restore`.
 
@@ -157,7 +160,7 @@ class SB3VecEnv(VecEnv):
             return results
         raise AttributeError(f"{method_name!r} is not one of action_masks, snapshot, restore")
 
-    def env_is_wrapped(self, wrapper_class: type, indices: None | int | Sequence[int] = None) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
         """No market of the batch is wrapped."""
         return [False for _ in self._get_indices(indices)]
 

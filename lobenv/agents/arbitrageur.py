@@ -1,7 +1,8 @@
 """Cross-venue arbitrageurs: they take a quote on one venue that another venue's touch has already left behind.
 
-A pair of marketable orders is sent, one to each venue, when one venue bids more than the other asks by more than the fees
-and a margin. Latency makes the race: by the time they arrive, either leg may be gone, and inventory is left to work off.
+A pair of marketable orders is sent, one to each venue, when one venue bids more than the other asks by more than the
+fees and a margin. Latency makes the race: by the time they arrive, either leg may be gone, and inventory is left to
+work off.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class Arbitrageur(AgentConfig):
 
     kind: Literal["arbitrageur"] = "arbitrageur"
     latency: str = "colo"
-    margin_ticks: float = Field(1.0, ge=0)
+    margin_ticks: float = Field(default=1.0, ge=0)
     clip_shares: PositiveInt = 200
     hedge_shares: PositiveInt = 200
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["margin"] = self.margin_ticks
         state["qty"] = self.clip_shares
         state["cap"] = self.hedge_shares
@@ -51,9 +52,10 @@ def wake(world: World, agent, next_wake):
     here, there = feed.look(world, agent, home), feed.look(world, agent, other)
     if not (feed.has_both_sides(world, home, here) and feed.has_both_sides(world, other, there)):
         return next_wake
-    if not _take_gap(world, agent, state, home, here, other, there):
-        if not _take_gap(world, agent, state, other, there, home, here):
-            _hedge(world, agent, state, home, here, other)
+    if _take_gap(world, agent, state, home, here, other, there):
+        return next_wake
+    if not _take_gap(world, agent, state, other, there, home, here):
+        _hedge(world, agent, state, home, here, other)
     return next_wake
 
 

@@ -47,10 +47,10 @@ class AvellanedaStoikovMaker(AgentConfig):
     risk_aversion: PositiveFloat = 0.1
     arrival_decay: PositiveFloat = 0.5
     volatility_ticks: PositiveFloat = 1.0
-    horizon_s: float = Field(5.0, ge=0)
-    quote_shares: int = Field(100, ge=1)
+    horizon_s: float = Field(default=5.0, ge=0)
+    quote_shares: int = Field(default=100, ge=1)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["risk"] = self.risk_aversion * self.volatility_ticks**2
         state["constant"] = math.log1p(self.risk_aversion / self.arrival_decay) / self.risk_aversion
         state["horizon"] = self.horizon_s

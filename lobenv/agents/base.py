@@ -40,16 +40,16 @@ class AgentConfig(Frozen):
         label: Ground truth of its intent on the tape; 0 for ordinary trading.
     """
 
-    count: int = Field(1, ge=0, le=1_000_000)
+    count: int = Field(default=1, ge=0, le=1_000_000)
     mean_interval_s: PositiveFloat = 10.0
     latency: str = "metro"
     latency_by_venue: dict[str, str] = {}
-    computation_us: float = Field(50.0, ge=0)
+    computation_us: float = Field(default=50.0, ge=0)
     books: tuple[str, ...] = ()
-    inventory_cap_shares: int = Field(0, ge=0)
-    order_rate_per_s: int = Field(0, ge=0)
+    inventory_cap_shares: int = Field(default=0, ge=0)
+    order_rate_per_s: int = Field(default=0, ge=0)
     self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_oldest"
-    label: int = Field(0, ge=0, le=127)
+    label: int = Field(default=0, ge=0, le=127)
 
     def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         """Fill the record of one trader's own state, in place.

@@ -1,7 +1,8 @@
 """Institutions: they work large parent orders in pieces, by time, by volume, or behind an iceberg.
 
-Schedules: TWAP sends equal slices at jittered times; VWAP follows a U-shaped curve of the session's volume; POV keeps to a
-fraction of the volume seen, catching up with what it missed; an iceberg rests at the near touch and shows a little at a time.
+Schedules: TWAP sends equal slices at jittered times; VWAP follows a U-shaped curve of the session's volume; POV keeps
+to a fraction of the volume seen, catching up with what it missed; an iceberg rests at the near touch and shows a
+little at a time.
 """
 
 from __future__ import annotations
@@ -62,16 +63,16 @@ class Institution(AgentConfig):
     """
 
     kind: Literal["institution"] = "institution"
-    styles: tuple[Literal["twap", "vwap", "pov", "iceberg"], ...] = Field(("twap", "vwap", "pov"), min_length=1)
+    styles: tuple[Literal["twap", "vwap", "pov", "iceberg"], ...] = Field(default=("twap", "vwap", "pov"), min_length=1)
     parent_mean_shares: PositiveFloat = 5_000.0
     duration_s: PositiveFloat = 120.0
     slices: PositiveInt = 20
-    participation: float = Field(0.1, gt=0, lt=1)
-    peak_fraction: float = Field(0.05, gt=0, le=1)
-    slippage_ticks: int = Field(2, ge=0)
+    participation: float = Field(default=0.1, gt=0, lt=1)
+    peak_fraction: float = Field(default=0.05, gt=0, le=1)
+    slippage_ticks: int = Field(default=2, ge=0)
     mean_interval_s: PositiveFloat = 120.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["style"] = STYLES[self.styles[index % len(self.styles)]]
         state["duration"] = round(self.duration_s * SECOND)
         state["mean_shares"] = self.parent_mean_shares

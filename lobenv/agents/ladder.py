@@ -102,7 +102,7 @@ def withdraw_side(world: World, agent, book, ladder, side):
 
 @kernel
 def learn(ladder, message):
-    """Take an execution report in: an order that is no more leaves its place free, one that was not moved is where it was."""
+    """Take an execution report in: an ended order leaves its place free, one that was not moved is where it was."""
     kind, i = message["kind"], (1 - message["side"]) >> 1
     if message["side"] == 0:
         _forget(ladder, 0, message["order_id"])

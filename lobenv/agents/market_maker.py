@@ -1,7 +1,8 @@
 """Adaptive market makers: a ladder of quotes about the mid, as wide as the spread has lately been.
 
-After the adaptive participation maker of ABIDES (Byrd, Hybinette and Balch 2020): sizes follow recent volume, the centre
-leans with signed flow, and against the maker's inventory. Unlike there, a quote that stands where it should is left alone.
+After the adaptive participation maker of ABIDES (Byrd, Hybinette and Balch 2020): sizes follow recent volume, the
+centre leans with signed flow, and against the maker's inventory. Unlike there, a quote that stands where it should is
+left alone.
 """
 
 from __future__ import annotations
@@ -64,20 +65,20 @@ class MarketMaker(AgentConfig):
     """
 
     kind: Literal["market_maker"] = "market_maker"
-    levels: int = Field(10, ge=1, le=MOST_LEVELS)
+    levels: int = Field(default=10, ge=1, le=MOST_LEVELS)
     initial_spread_ticks: PositiveFloat = 50.0
-    spread_weight: float = Field(0.75, ge=0, le=1)
-    least_half_spread_ticks: float = Field(0.5, ge=0)
-    step_ticks: int = Field(0, ge=0)
-    step_of_spread: float = Field(5.0, ge=0)
-    participation: float = Field(0.025, ge=0, le=1)
-    least_shares: int = Field(1, ge=1)
-    most_shares: int = Field(1_000, ge=1)
+    spread_weight: float = Field(default=0.75, ge=0, le=1)
+    least_half_spread_ticks: float = Field(default=0.5, ge=0)
+    step_ticks: int = Field(default=0, ge=0)
+    step_of_spread: float = Field(default=5.0, ge=0)
+    participation: float = Field(default=0.025, ge=0, le=1)
+    least_shares: int = Field(default=1, ge=1)
+    most_shares: int = Field(default=1_000, ge=1)
     volume_window_s: PositiveFloat = 60.0
-    skew_ticks_per_lot: float = Field(0.0, ge=0)
+    skew_ticks_per_lot: float = Field(default=0.0, ge=0)
     lean_ticks: float = 4.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["levels"] = self.levels
         state["spread"] = self.initial_spread_ticks
         state["spread_weight"] = self.spread_weight
@@ -145,4 +146,3 @@ def _follow_volume(state, view, now):
 def informed(world: World, agent, message):
     """Learn from an execution report which quotes still stand."""
     learn(own(world, agent, STATE, SIZE)["ladder"], message)
-

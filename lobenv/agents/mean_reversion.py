@@ -1,4 +1,4 @@
-"""Mean-reversion traders: they buy what has fallen unusually far below its recent average, and close when it is back."""
+"""Mean-reversion traders: they buy what has fallen unusually far below its average, and close when it is back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MeanReversion(AgentConfig):
     window_s: PositiveFloat = 300.0
     threshold: PositiveFloat = 2.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["window"] = self.window_s
         state["threshold"] = self.threshold
 

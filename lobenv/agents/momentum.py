@@ -38,8 +38,8 @@ class Momentum(AgentConfig):
     """
 
     kind: Literal["momentum"] = "momentum"
-    short_window: int = Field(20, ge=1, le=LONGEST)
-    long_window: int = Field(50, ge=2, le=LONGEST)
+    short_window: int = Field(default=20, ge=1, le=LONGEST)
+    long_window: int = Field(default=50, ge=2, le=LONGEST)
 
     @model_validator(mode="after")
     def _short_is_shorter(self) -> Momentum:
@@ -47,7 +47,7 @@ class Momentum(AgentConfig):
             raise ValueError(f"short_window must be below long_window ({self.long_window}), got {self.short_window}")
         return self
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["short"] = self.short_window
         state["long"] = self.long_window
 

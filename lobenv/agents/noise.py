@@ -43,13 +43,13 @@ class Noise(AgentConfig):
     """
 
     kind: Literal["noise"] = "noise"
-    market_share: float = Field(0.1, ge=0, le=1)
-    cancel_share: float = Field(0.2, ge=0, le=1)
+    market_share: float = Field(default=0.1, ge=0, le=1)
+    cancel_share: float = Field(default=0.2, ge=0, le=1)
     distance_mean_ticks: PositiveFloat = 5.0
     at_far_touch: bool = False
     once: bool = False
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["market_share"] = self.market_share
         state["cancel_share"] = self.cancel_share
         state["stop"] = 1.0 / (1.0 + self.distance_mean_ticks)

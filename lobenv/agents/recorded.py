@@ -1,8 +1,9 @@
 """Recorded flow: sends a recording's messages at their times, without delay, into a market that others trade in too.
 
-Additions and cancellations are sent as they were. An execution is sent as a marketable order that may trade at the recorded
-price or better, so that it meets whoever is first in the book now; the rest of it is cancelled. A message about an order
-that is no longer there, because it was filled by someone who was not in the recording, is dropped and counted.
+Additions and cancellations are sent as they were. An execution is sent as a marketable order that may trade at the
+recorded price or better, so that it meets whoever is first in the book now; the rest of it is cancelled. Where that
+was not the recorded order, the recorded order is brought down to what it had left. A message about an order that is
+no longer there is dropped. Both are counted.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from lobenv.market.book import slot_of
 from lobenv.market.tables import NEVER, World
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
 
+
 @kernel
 def wake(world: World, agent, next_wake):
     """Send the row of the recording that is due, and sleep until the next, which may be at the same time."""
     clock = world.clock[0]
     row = clock["recording_next"]
+    if row > 0:
+        _trim(world, agent, world.recording[row - 1])
     if row < world.recording.shape[0]:
         _send(world, agent, row)
         clock["recording_next"] = row + 1
@@ -42,6 +46,18 @@ def _send(world: World, agent, i):
         gateway.send_marketable(world, agent, book, -side, row["price"], row["qty"])
     elif kind == DELETE or kind == REDUCE:
         _withdraw(world, agent, book, row)
+
+
+@kernel
+def _trim(world: World, agent, row):
+    """Bring the order of a recorded execution down to what it had left, where another was filled in its place."""
+    if row["kind"] != EXECUTE or row["reference"] < 0:
+        return
+    slot = slot_of(world, world.recording[row["reference"]]["order_id"])
+    if slot >= 0 and world.orders[slot]["qty"] > row["left"]:
+        world.clock[0]["recording_trimmed"] += 1
+        surplus = world.orders[slot]["qty"] - row["left"]
+        gateway.send_reduce(world, agent, world.agents[agent]["book"], world.orders[slot]["id"], surplus)
 
 
 @kernel

@@ -39,12 +39,12 @@ class Retail(AgentConfig):
 
     kind: Literal["retail"] = "retail"
     latency: str = "retail"
-    marketable_share: float = Field(0.8, ge=0, le=1)
-    size_mean_shares: float = Field(40.0, gt=1)
-    round_share: float = Field(0.5, ge=0, le=1)
-    slippage_ticks: int = Field(5, ge=0)
+    marketable_share: float = Field(default=0.8, ge=0, le=1)
+    size_mean_shares: float = Field(default=40.0, gt=1)
+    round_share: float = Field(default=0.5, ge=0, le=1)
+    slippage_ticks: int = Field(default=5, ge=0)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["marketable_share"] = self.marketable_share
         state["size_mean"] = self.size_mean_shares
         state["round_share"] = self.round_share

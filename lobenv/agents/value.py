@@ -49,10 +49,10 @@ class Value(AgentConfig):
     kind: Literal["value"] = "value"
     noise_ticks: PositiveFloat = 5.0
     margin_ticks: float = 0.0
-    aggression: float = Field(0.1, ge=0, le=1)
-    horizon_s: float = Field(0.0, ge=0)
+    aggression: float = Field(default=0.1, ge=0, le=1)
+    horizon_s: float = Field(default=0.0, ge=0)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:  # noqa: D102
+    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         state["noise"] = self.noise_ticks
         state["margin"] = self.margin_ticks
         state["aggression"] = self.aggression
@@ -110,7 +110,7 @@ def wake(world: World, agent, next_wake):
 
 @kernel
 def _trade(world: World, agent, book, touch, forecast, takes, depth, qty):
-    """Take the far touch where the forecast is far enough beyond it, else bid or offer between there and twice the spread."""
+    """Take the far touch where the forecast is far enough beyond it, else place an order within twice the spread."""
     side = 1 if 2.0 * forecast >= touch[0] + touch[1] else -1
     near, far = touch[(1 - side) >> 1], touch[(1 + side) >> 1]
     margin = own(world, agent, STATE, SIZE)["margin"]

@@ -174,7 +174,8 @@ def write_mask(world: World, task, external, mask):
         world: The market.
         task: TASK record.
         external: Index of the agent.
-        mask: (MASK_SIZE,) int8, written in place. Discrete: the first DISCRETE_ACTIONS; multi-discrete: all, choice by choice.
+        mask: (MASK_SIZE,) int8, written in place. Discrete: the first DISCRETE_ACTIONS; multi-discrete: all, choice by
+            choice.
     """
     agent = world.externals[external]
     held = world.accounts[agent["agent"], agent["book"]]["known_position"]

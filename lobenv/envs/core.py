@@ -223,7 +223,7 @@ class Batch:
             self._todo[:] = IDLE
             for row in full:
                 if self.out.status[row] == TAPE_FULL:
-                    self._drain_tape(row)
+                    self._drain_tape(int(row))
                 self._todo[row] = CONTINUE
 
     def _run(self, until: int) -> None:
@@ -316,10 +316,14 @@ class Batch:
             ValueError: The snapshot is of another scenario, or of a market with other tables.
         """
         if snapshot.scenario != self._scenario_hash:
-            raise ValueError(f"snapshot is of another scenario than {self.scenario.name!r}: restore it where it was taken")
+            raise ValueError(
+                f"snapshot is of another scenario than {self.scenario.name!r}: restore it where it was taken"
+            )
         sizes = [_bytes(table).shape[1] if table.size else 0 for table in self.worlds]
         if [len(table) for table in snapshot.tables] != sizes:
-            raise ValueError("snapshot is of a market with other external agents, or with a tape where this one has none")
+            raise ValueError(
+                "snapshot is of a market with other external agents, or with a tape where this one has none"
+            )
         for table, saved in zip(self.worlds, snapshot.tables, strict=True):
             if table.size:
                 _bytes(table)[row] = saved
@@ -333,7 +337,7 @@ class Batch:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # An equal dtype that is another object costs microseconds at every call.
-        views = (table.view(dtype) for table, dtype in zip(self.worlds, DTYPES, strict=True))
+        views = (table.view(dtype) for table, dtype in zip(self.worlds, DTYPES.values(), strict=True))
         self.worlds = World(*views)
         self._task = self._task.view(TASK)
         # A recorded day stays in the memory of its process.

@@ -1,4 +1,4 @@
-"""What all faces of the market-making task share: configuration, spaces, and the way between them and the core's arrays."""
+"""What all faces of the market-making task share: configuration, spaces, and the way to the core's arrays and back."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class Interface:
             (E, 1, n) float64.
 
         Raises:
-            ValueError: Wrong shape, not finite, or not one of the choices. A continuous action beyond the ends of its range is
-                taken for the end.
+            ValueError: Wrong shape, not finite, or not one of the choices. A continuous action beyond the ends of its
+                range is taken for the end.
         """
         array = np.asarray(action, dtype=np.float64)
         shape = (num_envs, *(self.action_space.shape or ()))
@@ -114,7 +114,13 @@ class Interface:
         return {field.name: observation[..., i : i + 1].copy() for i, field in enumerate(observations.FIELDS)}
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """(…, n) int8 mask of the choices of a discrete action space, copied."""
+        """(…, n) int8 mask of the choices of a discrete action space, copied.
+
+        Raises:
+            AttributeError: The action is continuous.
+        """
+        if not self.has_mask:
+            raise AttributeError("the continuous action has no mask")
         n = actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.MASK_SIZE
         return mask[..., :n].copy()
 
@@ -136,7 +142,7 @@ def _action_space(mode: ActionMode) -> spaces.Space[Any]:
         return spaces.Box(-1.0, 1.0, (2,), np.float32)
     if mode == "discrete":
         return spaces.Discrete(actions.DISCRETE_ACTIONS)
-    return spaces.MultiDiscrete(actions.MULTIDISCRETE)
+    return spaces.MultiDiscrete(list(actions.MULTIDISCRETE))
 
 
 def _observation_space(form: str) -> spaces.Space[Any]:
@@ -147,11 +153,17 @@ def _observation_space(form: str) -> spaces.Space[Any]:
     )
 
 
+def check_max_episode_steps(steps: int | None) -> None:
+    """Refuse a limit that would end a session before its first step."""
+    if steps is not None and steps < 1:
+        raise ValueError(f"max_episode_steps must be at least 1, got {steps}")
+
+
 class Episodes:
     """Which session each environment of a batch is in.
 
-    A reset with a seed begins session 0 of that seed; every further one of the same environment has a seed derived from it
-    and from its number alone, so that environment i of a batch lives through the same sessions as a single one.
+    A reset with a seed begins session 0 of that seed; every further one of the same environment has a seed derived from
+    it and from its number alone, so that environment i of a batch lives through the same sessions as a single one.
     """
 
     def __init__(self, num_envs: int) -> None:

@@ -207,7 +207,7 @@ class MarketMakingEnv(gym.Env[Any, Any]):
             return None
         if not self._history:
             raise gym.error.ResetNeeded("there is nothing to render before reset()")
-        from lobenv.envs.render import render_ansi, render_rgb  # noqa: PLC0415  drawing libraries only where something is drawn
+        from lobenv.envs.render import render_ansi, render_rgb
 
         draw = render_ansi if self.render_mode == "ansi" else render_rgb
         return draw(self.batch.market(), self.scenario, np.array(self._history))

@@ -1,6 +1,7 @@
 """What a market-making agent observes: names, units, bounds, and the kernel that writes it.
 
-Everything comes from the view of the book that had reached the agent, or from reports that had: nobody sees the present.
+Everything comes from the view of the book that had reached the agent, or from reports that had: nobody sees the
+present.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ PARTS_WIDTH = len(PARTS)
 
 
 class Column(NamedTuple):
-    """One column of the exchange's own picture of an external agent, which evaluation reads and the agent never sees."""
+    """One column of the exchange's own picture of an external agent: evaluation reads it, the agent never sees it."""
 
     name: str
     unit: str

@@ -1,7 +1,7 @@
 """The one compiled entry to the market: brings markets of a batch to their next decision.
 
-Everything that drives a market with external agents goes through here, whatever face it shows, so that there is one dynamics
-and one program to compile.
+Everything that drives a market with external agents goes through here, whatever face it shows, so that there is one
+dynamics and one program to compile.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def advance(worlds, task, opening, todo, until, seeds, actions, out, low, high):
         stop = until if until >= 0 else _next_decision(world)
         out.status[e] = run(world, stop)
         if out.status[e] == REACHED and until < 0:
-            _decide(world, task[0], out, e, todo[e] == RESET)
+            _decide(world, task[0], out, e)
 
 
 @kernel
@@ -94,7 +94,7 @@ def _next_decision(world: World):
 
 
 @kernel
-def _decide(world: World, task, out, e, fresh):
+def _decide(world: World, task, out, e):
     """Settle the session if it has ended, then write what the agents see and what they are paid."""
     agents = world.externals.shape[0]
     killed = False

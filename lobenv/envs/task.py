@@ -40,17 +40,18 @@ class Reward(Frozen):
     """What a learner is paid for.
 
     Attributes:
-        mode: `inventory`: profit less `inventory_aversion` q^2 dt, and `terminal_aversion` q^2 at the end; `dampened`: profit
-            less `dampening` times what inventory gained from moves of the mid (Spooner et al. 2018); `pnl`: profit alone.
+        mode: `inventory`: profit less `inventory_aversion` q^2 dt, and `terminal_aversion` q^2 at the end; `dampened`:
+            profit less `dampening` times what inventory gained from moves of the mid (Spooner et al. 2018); `pnl`:
+            profit alone.
         inventory_aversion: $ per lot squared per second.
         terminal_aversion: $ per lot squared, of the inventory that had to be liquidated at the close.
         dampening: Fraction of gains from holding that does not count.
     """
 
     mode: RewardMode = "inventory"
-    inventory_aversion: float = Field(0.01, ge=0)
-    terminal_aversion: float = Field(0.1, ge=0)
-    dampening: float = Field(0.5, ge=0, le=1)
+    inventory_aversion: float = Field(default=0.01, ge=0)
+    terminal_aversion: float = Field(default=0.1, ge=0)
+    dampening: float = Field(default=0.5, ge=0, le=1)
 
 
 class Task(Frozen):

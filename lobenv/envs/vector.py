@@ -11,7 +11,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lobenv.envs.core import Batch, Snapshot
-from lobenv.envs.interface import Episodes, Interface, Source, configure, info_of, vector_info_of
+from lobenv.envs.interface import (
+    Episodes,
+    Interface,
+    Source,
+    check_max_episode_steps,
+    configure,
+    info_of,
+    vector_info_of,
+)
 from lobenv.envs.step import RUNNING
 from lobenv.envs.task import ActionMode
 from lobenv.scenario.config import Scenario
@@ -20,8 +28,8 @@ from lobenv.scenario.config import Scenario
 class MarketMakingVectorEnv(VectorEnv):
     """E markets, each with one market maker. See `MarketMakingEnv` for the task.
 
-    Sub-environment i of `reset(seed=s)` gets the seed s + i, and equals the single environment with that seed bit for bit,
-    also in the sessions that follow. Observations are copies.
+    Sub-environment i of `reset(seed=s)` gets the seed s + i, and equals the single environment with that seed bit for
+    bit, also in the sessions that follow. Observations are copies.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}
@@ -60,8 +68,7 @@ class MarketMakingVectorEnv(VectorEnv):
         self.closed = True  # until there is something to close: Gymnasium closes what it deletes
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: {render_mode!r} is not one of {', '.join(self.metadata['render_modes'])}")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps must be at least 1, got {max_episode_steps}")
+        check_max_episode_steps(max_episode_steps)
         self.interface = Interface(action, observation, reward)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
@@ -127,9 +134,9 @@ class MarketMakingVectorEnv(VectorEnv):
         for row in rows:
             given = seeds[row]
             if given is not None:
-                self._episodes.seed(row, np.uint64(given))
+                self._episodes.seed(np.array([row]), np.array([given], np.uint64))
             elif self._episodes.numbers[row] < 0:
-                self._episodes.seed(row, self.np_random.integers(2**63, dtype=np.uint64))
+                self._episodes.seed(np.array([row]), self.np_random.integers(2**63, size=1, dtype=np.uint64))
 
     def _begin(self, rows: np.ndarray) -> None:
         self._episodes.begin(self.batch, rows)
@@ -218,7 +225,7 @@ class MarketMakingVectorEnv(VectorEnv):
         """
         if self.render_mode is None or not self._history:
             return None
-        from lobenv.envs.render import render_ansi, render_rgb  # noqa: PLC0415  drawing libraries only where something is drawn
+        from lobenv.envs.render import render_ansi, render_rgb
 
         draw = render_ansi if self.render_mode == "ansi" else render_rgb
         return (draw(self.batch.market(), self.scenario, np.array(self._history)),)

@@ -1,8 +1,8 @@
 """The limit order book: a ladder of price levels, each a queue of orders in order of arrival.
 
-One ring of levels serves both sides, since every bid is below every ask. At a level, displayed orders are served first in
-first out, then the non-displayed ones. Where a side is empty its best price stands one tick outside the window of prices,
-so that no comparison needs a special case.
+One ring of levels serves both sides, since every bid is below every ask. At a level, displayed orders are served
+first in first out, then the non-displayed ones. Where a side is empty its best price stands one tick outside the
+window of prices, so that no comparison needs a special case.
 """
 
 from __future__ import annotations

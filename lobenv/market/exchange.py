@@ -50,7 +50,6 @@ from lobenv.market.tables import (
 from lobenv.tape.schema import DELETE
 from lobenv.tape.schema import REDUCE as REDUCE_RECORD
 
-
 # ---------------------------------------------------------------- new orders
 
 
@@ -165,9 +164,7 @@ def _refuse(world: World, message, slot, reason):
     """Answer a refused request; an order that is the sender's own is reported as it still stands."""
     if reason == REASON_UNKNOWN_ORDER or reason == REASON_WRONG_OWNER:
         world.accounts[message["owner"], message["book"]]["rejected"] += 1
-        send_report(
-            world, message["owner"], message["book"], REJECTED, reason, message["order_id"], 0, 0, 0, 0, 0, 0
-        )
+        send_report(world, message["owner"], message["book"], REJECTED, reason, message["order_id"], 0, 0, 0, 0, 0, 0)
     else:
         report_order(world, slot, REJECTED, reason)
 

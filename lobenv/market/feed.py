@@ -89,7 +89,7 @@ def mid_of(world: World, book, view):
 
 @kernel
 def capture(world: World, external):
-    """Photograph the book for an external agent's next decision: touch, depth, and the queue ahead of its own quotes."""
+    """Photograph the book for an external agent's next decision: touch, depth, the queue ahead of its own quotes."""
     agent = world.externals[external]
     book = agent["book"]
     index = agent["capture"]

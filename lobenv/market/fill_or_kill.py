@@ -10,7 +10,7 @@ from lobenv.market.tables import STP_CANCEL_BOTH, STP_CANCEL_NEWEST, STP_CANCEL_
 
 @kernel
 def can_fill(world: World, slot):
-    """Whether an incoming order would execute wholly within its price, the band and its owner's self-trade prevention."""
+    """Whether an incoming order would execute wholly within its price, the band and its owner's self-trade rule."""
     order = world.orders[slot]
     book, side, missing = order["book"], order["side"], order["qty"]
     price = world.books[book]["best"][ladder.column(-side)]

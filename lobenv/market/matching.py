@@ -90,9 +90,7 @@ def _execute(world: World, slot, maker):
     _count_trade(world, book, side, price, qty)
     remaining = order["qty"]
     kind = FILL if remaining == 0 else PARTIAL
-    send_report(
-        world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0
-    )
+    send_report(world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0)
     _schedule_risk_check(world, order["owner"], book)
     _schedule_risk_check(world, resting["owner"], book)
     _serve(world, maker, order["owner"], qty, maker_fee)
@@ -134,13 +132,9 @@ def _serve(world: World, maker, aggressor, qty, fee):
         resting["qty"] = 0
         refreshed = resting["reserve"] > 0
     kind = EXECUTE if displayed else EXECUTE_HIDDEN
-    record(
-        world, kind, book, side, resting["price"], qty, resting["id"], owner, aggressor, resting["label"]
-    )
+    record(world, kind, book, side, resting["price"], qty, resting["id"], owner, aggressor, resting["label"])
     report = PARTIAL if remaining > 0 else FILL
-    send_report(
-        world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1
-    )
+    send_report(world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1)
     if refreshed:
         _refresh(world, maker)
     elif remaining == 0:
@@ -165,7 +159,7 @@ def _refresh(world: World, slot):
 
 @kernel
 def list_pegged(world: World, slot):
-    """Add an order to the book's pegged orders, at the end, so that they follow the touch in the order of their queues."""
+    """Add an order to the end of the book's pegged orders: they follow the touch in the order of their queues."""
     order = world.orders[slot]
     record_book = world.books[order["book"]]
     order["previous_pegged"] = record_book["last_pegged"]

@@ -1,7 +1,8 @@
 """Links: how long a message or a view travels between an agent and a venue, and whether it arrives at all.
 
-Figures of the named profiles: one-way times over the great circle by microwave (factor 1.01) and fibre (index 1.468, route
-factor 1.2); Chicago-New Jersey 2013 to 2020 as published by network operators; retail from public order-routing reports.
+Figures of the named profiles: one-way times over the great circle by microwave (factor 1.01) and fibre (index 1.468,
+route factor 1.2); Chicago-New Jersey 2013 to 2020 as published by network operators; retail from public order-routing
+reports.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def _jitter(link, direction, generators, stream):
     if shape == UNIFORM:
         return np.int64(streams.uniform(generators, stream) * link["scale"][direction])
     if shape == LOGNORMAL:
-        return np.int64(link["scale"][direction] * math.exp(link["shape"][direction] * streams.normal(generators, stream)))
+        return np.int64(
+            link["scale"][direction] * math.exp(link["shape"][direction] * streams.normal(generators, stream))
+        )
     return np.int64(0)
 
 

@@ -27,8 +27,8 @@ MOST_MOVES = 1024  # of pegged orders after one message, against two that would 
 def peg_price(world: World, slot):
     """Where a pegged order belongs now [ticks], or 0 where the book gives no reference.
 
-    A primary peg stands at its own side's best; a midpoint peg at the mid, rounded away from the other side. Neither goes
-    beyond the order's limit.
+    A primary peg stands at its own side's best; a midpoint peg at the mid, rounded away from the other side. Neither
+    goes beyond the order's limit.
     """
     order = world.orders[slot]
     book, side = order["book"], order["side"]

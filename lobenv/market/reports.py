@@ -8,10 +8,12 @@ from lobenv.market.network import travel
 from lobenv.market.tables import (
     ACK,
     FILL,
+    NONE,
     PARTIAL,
     QUOTE_CANCELLING,
     QUOTE_LIVE,
     QUOTE_NONE,
+    REASON_SESSION_END,
     REJECTED,
     REPLACED,
     REPORT,
@@ -81,9 +83,14 @@ def report_order(world: World, slot, kind, reason):
 
 @kernel
 def report_end(world: World, slot, kind, reason):
-    """Report that an order is no more, cancelled or refused, with the shares it still had."""
+    """Report that an order is no more, cancelled or refused, with the shares it still had.
+
+    At the end of the session only external agents are told: nobody else is there to act on it.
+    """
     order = world.orders[slot]
     owner, book = order["owner"], order["book"]
+    if reason == REASON_SESSION_END and world.agents[owner]["external"] == NONE:
+        return
     if kind == REJECTED:
         world.accounts[owner, book]["rejected"] += 1
     left = order["qty"] + order["reserve"]

@@ -1,4 +1,4 @@
-"""What becomes of an order once it has been let in: it is executed as far as it goes, and its remainder rests or ends."""
+"""What becomes of an order once it has been let in: it is executed as far as it goes, and the rest rests or ends."""
 
 from __future__ import annotations
 

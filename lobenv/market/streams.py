@@ -1,8 +1,8 @@
 """Random streams: one 64-bit state for each agent, link and fundamental, so that nobody's draws shift another's.
 
 The generator is SplitMix64 (Steele, Lea and Flood 2014): the state advances by a constant and is hashed. It is
-counter-based, so a stream can be set to any point at once. An agent's stream is set anew at each of its wakeups from its
-key and the number of the wakeup: how many numbers one decision used does not shift the next.
+counter-based, so a stream can be set to any point at once. An agent's stream is set anew at each of its wakeups from
+its key and the number of the wakeup: how many numbers one decision used does not shift the next.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 One market is a `World`; a batch of E markets is the same tuple with one more leading axis. There is no Python object in
 it, so a copy is a snapshot, copying back is restoring, and equality is the equality of arrays.
 
-Units: time int64 ns since the session's first instant; price int32 ticks; quantity shares; money int64 milliticks x shares
-(one tick on one share is 1,000). Side is +1 for bid and -1 for ask; where a table has one column a side, column 0 is the
-bid and column 1 the ask. Letters in shapes: B books, A agents, N orders, K external agents, W ladder width in ticks.
+Units: time int64 ns since the session's first instant; price int32 ticks; quantity shares; money int64 milliticks x
+shares (one tick on one share is 1,000). Side is +1 for bid and -1 for ask; where a table has one column a side,
+column 0 is the bid and column 1 the ask. Letters in shapes: B books, A agents, N orders, K external agents, W ladder
+width in ticks.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ CLOCK = _dtype(
     ("fills_count", "i8"),  # executions of external agents ever logged; the slot is this modulo the log's length
     ("recording_next", "i8"),  # next row of the recording to send
     ("recording_dropped", "i8"),  # recorded messages that no longer applied
+    ("recording_trimmed", "i8"),  # recorded orders that somebody else was filled in place of
     ("tape_count", "i8"),  # records on the tape since it was last drained
     ("events_size", "i4"),
     ("wakes_size", "i4"),
@@ -393,7 +395,8 @@ RECORDED = _dtype(
     ("order_id", "i8"),  # of the order this row added, once it has been sent
     ("price", "i4"),
     ("qty", "i4"),
-    ("reference", "i4"),  # row that added the order this row is about, NONE for an addition
+    ("reference", "i4"),  # row that added the order this row is about, NONE where there is none
+    ("left", "i4"),  # shares that this order had left after the row
     ("kind", "i1"),
     ("side", "i1"),
 )
@@ -427,26 +430,26 @@ class World(NamedTuple):
     recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
 
 
-DTYPES = World(
-    clock=CLOCK,
-    books=BOOK,
-    levels=LEVEL,
-    orders=ORDER,
-    messages=MESSAGE,
-    events=EVENT,
-    wakes=EVENT,
-    agents=AGENT,
-    memory=np.dtype("u1"),
-    accounts=ACCOUNT,
-    sessions=SESSION,
-    links=LINK,
-    streams=np.dtype("u8"),
-    feed=VIEW,
-    fundamentals=FUNDAMENTAL,
-    externals=EXTERNAL,
-    captures=CAPTURED,
-    inbox=RECEIVED,
-    fills=EXECUTED,
-    tape=RECORD,
-    recording=RECORDED,
-)  # pyright: ignore[reportArgumentType]
+DTYPES: dict[str, np.dtype] = {
+    "clock": CLOCK,
+    "books": BOOK,
+    "levels": LEVEL,
+    "orders": ORDER,
+    "messages": MESSAGE,
+    "events": EVENT,
+    "wakes": EVENT,
+    "agents": AGENT,
+    "memory": np.dtype("u1"),
+    "accounts": ACCOUNT,
+    "sessions": SESSION,
+    "links": LINK,
+    "streams": np.dtype("u8"),
+    "feed": VIEW,
+    "fundamentals": FUNDAMENTAL,
+    "externals": EXTERNAL,
+    "captures": CAPTURED,
+    "inbox": RECEIVED,
+    "fills": EXECUTED,
+    "tape": RECORD,
+    "recording": RECORDED,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,7 +162,7 @@ def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int
 def _allocate(
     scenario: Scenario,
     externals: tuple[External, ...],
-    groups: list[tuple[str, AgentConfig]],
+    groups: Sequence[tuple[str, AgentConfig]],
     total: int,
     classes: int,
     tape: bool,
@@ -170,30 +170,33 @@ def _allocate(
 ) -> World:
     capacity, books = scenario.capacity, len(scenario.books)
     symbols = len(_symbols(scenario))
-    shapes = World(
-        clock=(1,),
-        books=(books,),
-        levels=(books, capacity.ladder_ticks),
-        orders=(capacity.orders,),
-        messages=(capacity.messages,),
-        events=(capacity.events,),
-        wakes=(total,),
-        agents=(total,),
-        memory=(max(sum(config.count * _state_bytes(config) for _, config in groups), MEMORY_ALIGNMENT),),
-        accounts=(total, books),
-        sessions=(total, books),
-        links=(classes, len(_venues(scenario))),
-        streams=(total * (1 + 3 * books) + 2 * symbols,),
-        feed=(books, capacity.feed),
-        fundamentals=(symbols,),
-        externals=(len(externals),),
-        captures=(len(externals), _captures_needed(scenario, externals)),
-        inbox=(capacity.inbox,),
-        fills=(capacity.fills,),
-        tape=(capacity.tape if tape else 0,),
-        recording=(0 if recording is None else len(recording),),
-    )  # pyright: ignore[reportArgumentType]
-    return World(*(np.zeros(shape, dtype) for shape, dtype in zip(shapes, DTYPES, strict=True)))
+    shapes: dict[str, tuple[int, ...]] = {
+        "clock": (1,),
+        "books": (books,),
+        "levels": (books, capacity.ladder_ticks),
+        "orders": (capacity.orders,),
+        "messages": (capacity.messages,),
+        "events": (capacity.events,),
+        "wakes": (total,),
+        "agents": (total,),
+        "memory": (max(sum(config.count * _state_bytes(config) for _, config in groups), MEMORY_ALIGNMENT),),
+        "accounts": (total, books),
+        "sessions": (total, books),
+        "links": (classes, len(_venues(scenario))),
+        "streams": (total * (1 + 3 * books) + 2 * symbols,),
+        "feed": (books, capacity.feed),
+        "fundamentals": (symbols,),
+        "externals": (len(externals),),
+        "captures": (len(externals), _captures_needed(scenario, externals)),
+        "inbox": (capacity.inbox,),
+        "fills": (capacity.fills,),
+        "tape": (capacity.tape if tape else 0,),
+        "recording": (0 if recording is None else len(recording),),
+    }
+    world = World(*(np.zeros(shapes[name], dtype) for name, dtype in DTYPES.items()))
+    if recording is not None:
+        world.recording[:] = recording
+    return world
 
 
 def _write_clock(world: World, scenario: Scenario) -> None:
@@ -240,9 +243,7 @@ def _write_fundamentals(world: World, scenario: Scenario) -> None:
 
 
 def _model_of(link: Link) -> LinkModel:
-    return LinkModel(
-        round(link.base_us * 1e3), JITTERS[link.jitter], link.scale_us * 1e3, link.shape, link.drop
-    )
+    return LinkModel(round(link.base_us * 1e3), JITTERS[link.jitter], link.scale_us * 1e3, link.shape, link.drop)
 
 
 def profile_of(scenario: Scenario, name: str) -> Profile:
@@ -276,7 +277,7 @@ def _write_agents(
     world: World,
     scenario: Scenario,
     externals: tuple[External, ...],
-    groups: list[tuple[str, AgentConfig]],
+    groups: Sequence[tuple[str, AgentConfig]],
     classes: list[LinkClass],
     recorded: bool,
 ) -> None:
@@ -357,4 +358,3 @@ def _write_streams(world: World) -> None:
     first = agents * (1 + 3 * books)
     world.fundamentals["stream"] = first + 2 * np.arange(len(world.fundamentals))
     world.fundamentals["jump_stream"] = world.fundamentals["stream"] + 1
-

@@ -45,9 +45,9 @@ class Link(Frozen):
 
     base_us: float = Field(ge=0, le=60_000_000)
     jitter: Literal["constant", "uniform", "lognormal"] = "constant"
-    scale_us: float = Field(0.0, ge=0, le=60_000_000)
-    shape: float = Field(0.0, ge=0, le=5)
-    drop: float = Field(0.0, ge=0, lt=1)
+    scale_us: float = Field(default=0.0, ge=0, le=60_000_000)
+    shape: float = Field(default=0.0, ge=0, le=5)
+    drop: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Latency(Frozen):
@@ -68,10 +68,10 @@ class Fees(Frozen):
         taker_bps: Of the aggressor [basis points of the value].
     """
 
-    maker_per_share: float = Field(0.0, ge=-1, le=1)
-    taker_per_share: float = Field(0.0, ge=-1, le=1)
-    maker_bps: float = Field(0.0, ge=-100, le=100)
-    taker_bps: float = Field(0.0, ge=-100, le=100)
+    maker_per_share: float = Field(default=0.0, ge=-1, le=1)
+    taker_per_share: float = Field(default=0.0, ge=-1, le=1)
+    maker_bps: float = Field(default=0.0, ge=-100, le=100)
+    taker_bps: float = Field(default=0.0, ge=-100, le=100)
 
 
 FEE_SCHEDULES: dict[str, Fees] = {
@@ -91,7 +91,7 @@ class Halts(Frozen):
         memory_s: Time constant of the trailing reference [s].
     """
 
-    band_ticks: int = Field(0, ge=0)
+    band_ticks: int = Field(default=0, ge=0)
     pause_s: PositiveFloat = 5.0
     memory_s: PositiveFloat = 300.0
 
@@ -120,12 +120,12 @@ class Fundamental(Frozen):
     """
 
     price: PositiveFloat = 100.0
-    reversion_per_s: float = Field(0.0, ge=0)
-    volatility_ticks: float = Field(1.0, ge=0)
-    step_s: float = Field(0.5, gt=0)
-    jumps_per_hour: float = Field(0.0, ge=0)
-    jump_mean_ticks: float = Field(0.0, ge=0)
-    jump_deviation_ticks: float = Field(0.0, ge=0)
+    reversion_per_s: float = Field(default=0.0, ge=0)
+    volatility_ticks: float = Field(default=1.0, ge=0)
+    step_s: float = Field(default=0.5, gt=0)
+    jumps_per_hour: float = Field(default=0.0, ge=0)
+    jump_mean_ticks: float = Field(default=0.0, ge=0)
+    jump_deviation_ticks: float = Field(default=0.0, ge=0)
 
 
 class OpeningBook(Frozen):
@@ -138,7 +138,7 @@ class OpeningBook(Frozen):
         withdraw_s: When what is left of it is withdrawn [s].
     """
 
-    levels: int = Field(20, ge=0, le=400)
+    levels: int = Field(default=20, ge=0, le=400)
     mean_shares: PositiveFloat = 300.0
     half_spread_ticks: PositiveInt = 3
     withdraw_s: PositiveFloat = 8.0
@@ -153,9 +153,9 @@ class Session(Frozen):
         warm_up_s: Trading before their first decision [s].
     """
 
-    open_s: float = Field(0.0, ge=0)
+    open_s: float = Field(default=0.0, ge=0)
     duration_s: PositiveFloat = 600.0
-    warm_up_s: float = Field(10.0, ge=0)
+    warm_up_s: float = Field(default=10.0, ge=0)
 
 
 class Maker(Frozen):
@@ -180,9 +180,9 @@ class Maker(Frozen):
     max_offset_ticks: PositiveFloat = 20.0
     inventory_cap_lots: PositiveInt = 10
     latency: str = "metro"
-    computation_us: float = Field(50.0, ge=0)
-    order_rate_per_s: int = Field(0, ge=0)
-    loss_limit: float = Field(0.0, ge=0)
+    computation_us: float = Field(default=50.0, ge=0)
+    order_rate_per_s: int = Field(default=0, ge=0)
+    loss_limit: float = Field(default=0.0, ge=0)
     quote_timeout_s: PositiveFloat = 2.0
 
 
@@ -200,14 +200,14 @@ class Capacity(Frozen):
         tape: Rows of the tape's buffer, when it is on.
     """
 
-    orders: int = Field(1_024, ge=16, le=2**20)
-    messages: int = Field(1_024, ge=16, le=2**20)
-    events: int = Field(1_024, ge=16, le=2**20)
-    ladder_ticks: int = Field(1_024, ge=64, le=2**20)
-    feed: int = Field(512, ge=16, le=2**20)
-    inbox: int = Field(256, ge=16, le=2**20)
-    fills: int = Field(256, ge=16, le=2**20)
-    tape: int = Field(65_536, ge=4_096, le=2**24)
+    orders: int = Field(default=1_024, ge=16, le=2**20)
+    messages: int = Field(default=1_024, ge=16, le=2**20)
+    events: int = Field(default=1_024, ge=16, le=2**20)
+    ladder_ticks: int = Field(default=1_024, ge=64, le=2**20)
+    feed: int = Field(default=512, ge=16, le=2**20)
+    inbox: int = Field(default=256, ge=16, le=2**20)
+    fills: int = Field(default=256, ge=16, le=2**20)
+    tape: int = Field(default=65_536, ge=4_096, le=2**24)
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Self:
@@ -252,10 +252,10 @@ class Scenario(Frozen):
     description: str = ""
     tick_size: PositiveFloat = 0.01
     session: Session = Session()
-    books: tuple[Book, ...] = Field((Book(),), min_length=1, max_length=64)
-    fundamentals: dict[str, Fundamental] = {}
-    agents: dict[str, AnyAgent] = {}
-    latencies: dict[str, Latency] = {}
+    books: tuple[Book, ...] = Field(default=(Book(),), min_length=1, max_length=64)
+    fundamentals: dict[str, Fundamental] = Field(default_factory=dict)
+    agents: dict[str, AnyAgent] = Field(default_factory=dict)
+    latencies: dict[str, Latency] = Field(default_factory=dict)
     opening: OpeningBook = OpeningBook()
     maker: Maker = Maker()
     capacity: Capacity = Capacity()
@@ -263,6 +263,11 @@ class Scenario(Frozen):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
+        if self.maker.decision_interval_s > self.session.duration_s:
+            raise ValueError(
+                f"maker.decision_interval_s must be at most session.duration_s ({self.session.duration_s:g}), "
+                f"got {self.maker.decision_interval_s:g}"
+            )
         books = [book.name for book in self.books]
         if len(set(books)) != len(books):
             raise ValueError(f"books: names must differ, got {', '.join(books)}")

@@ -19,7 +19,7 @@ from lobenv.scenario.problems import ScenarioError
 from lobenv.tape.lobster import read_lobster
 from lobenv.tape.lobster_day import LobsterName
 from lobenv.tape.reconstruct import Reconstruction, reconstruct
-from lobenv.tape.schema import ADD, DELETE, EXECUTE_HIDDEN, REDUCE, TapeError
+from lobenv.tape.schema import ADD, EXECUTE_HIDDEN, TapeError
 
 NANOSECONDS = 1e9
 ADVICE = (
@@ -54,8 +54,7 @@ class RecordedDay:
             self.rows[name] = records[name]
         self.first_ns, self.last_ns = int(records["time"][0]), int(records["time"][-1])
         self._follow_orders(adds)
-        withdrawals = (self.rows["kind"] == REDUCE) | (self.rows["kind"] == DELETE)
-        self.rows["reference"] = np.where(withdrawals, adds, NONE)
+        self.rows["reference"] = np.where(self.rows["kind"] == ADD, NONE, adds)
 
     def _follow_orders(self, adds: np.ndarray) -> None:
         """What is left of each row's order after it, in order of ADD and row, and where each order ends."""
@@ -67,6 +66,7 @@ class RecordedDay:
         is_add = self.rows["kind"][by_order] == ADD
         before = np.repeat(total[is_add] - change[by_order[is_add]], np.diff(np.flatnonzero([*is_add, True])))
         self._left = total - before
+        self.rows["left"][by_order] = self._left
         self._keys = adds[by_order].astype(np.int64) * size + by_order
         self.end = np.where(self.rows["kind"] == ADD, size, NONE).astype(np.int32)
         gone = self._left == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lobenv.agents.base import AgentConfig
@@ -10,8 +12,15 @@ from lobenv.tape.schema import EXECUTE, EXECUTE_HIDDEN
 from tests.market.driver import Market, small_template, trader
 
 AGENT = 3  # the first of the group; 0 is the opening book, 1 and 2 are external
-QUICK = {"latency": "none", "computation_us": 0.0, "mean_interval_s": 1.0}
 DEEP = 1_000_000
+
+
+def quick(**fields: Any) -> dict[str, Any]:
+    """Fields of traders without delays who decide once a second, and others."""
+    return {"latency": "none", "computation_us": 0.0, "mean_interval_s": 1.0} | fields
+
+
+QUICK = quick()
 
 
 def market_with(config: AgentConfig, *, seed: int = 1, **changes) -> Market:

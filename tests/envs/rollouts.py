@@ -26,6 +26,20 @@ SLOW_MS = 300.0
 SHORT: dict[str, Any] = {"session.duration_s": 20.0, "session.warm_up_s": 5.0}
 STEPS = 40
 
+# A busy market, in which quotes near the touch are filled every few seconds, whatever the presets are tuned to.
+LIVELY: dict[str, Any] = {
+    "name": "lively",
+    "fundamentals": {"SIM": {"price": 100.0, "volatility_ticks": 2.0, "reversion_per_s": 0.01, "step_s": 0.5}},
+    "agents": {
+        "makers": {"kind": "market_maker", "count": 2, "mean_interval_s": 1.0, "latency": "colo"},
+        "value": {"kind": "value", "count": 6, "mean_interval_s": 5.0, "noise_ticks": 2.0, "aggression": 0.8},
+        "noise": {"kind": "noise", "count": 10, "mean_interval_s": 4.0, "distance_mean_ticks": 10.0},
+        "retail": {"kind": "retail", "count": 40, "mean_interval_s": 15.0},
+        "institutions": {"kind": "institution", "count": 2, "parent_mean_shares": 500, "mean_interval_s": 20.0},
+    },
+    "session": {"duration_s": 20.0, "warm_up_s": 5.0},
+}
+
 # Nothing but an opening book that stays, so that all that happens is the market maker's doing.
 STILL: dict[str, Any] = {
     "fundamentals": {"SIM": {"price": 100.0, "volatility_ticks": 0.0}},
@@ -51,9 +65,9 @@ class Step(NamedTuple):
 
 
 def make(**settings: Any) -> MarketMakingEnv:
-    """An environment of short sessions without wrappers."""
+    """An environment of short sessions without wrappers, in the lively market by default."""
     overrides = {**SHORT, **settings.pop("overrides", {})}
-    return MarketMakingEnv(overrides=overrides, **settings)
+    return MarketMakingEnv(settings.pop("scenario", LIVELY), overrides, **settings)
 
 
 def sampled(space: gym.Space[Any], seed: int, steps: int) -> list[Any]:
@@ -82,6 +96,11 @@ def advance(env: gym.Env[Any, Any], actions: Iterable[Any]) -> list[Step]:
         if steps[-1].terminated or steps[-1].truncated:
             break
     return steps
+
+
+def play(envs: Any, actions: Iterable[Any]) -> Any:
+    """What the last of some steps of a vector environment gave."""
+    return [envs.step(action) for action in actions][-1]
 
 
 def digest(steps: Iterable[Step]) -> str:
@@ -121,5 +140,3 @@ def fresh_process(code: str, *arguments: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-

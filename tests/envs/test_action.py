@@ -11,6 +11,7 @@ import pytest
 from lobenv.envs.action import DISCRETE_ACTIONS, FLATTEN, MASK_SIZE, MULTIDISCRETE, NO_QUOTE, OFFSETS, PAIRS, SIZES
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.envs.observation import INDEX
+from lobenv.envs.task import ActionMode
 from lobenv.envs.vector import MarketMakingVectorEnv
 from tests.envs.rollouts import (
     BEST_ASK,
@@ -33,7 +34,7 @@ MAX_OFFSET = 20
 TOUCH = np.full(2, -0.72, np.float32)  # 2.8 ticks from the mid of a book with a spread of 6: joins both sides
 
 
-def still(action="continuous", **changes):
+def still(action: ActionMode = "continuous", **changes):
     """An environment in which nothing happens but what the maker does, after its reset."""
     env = MarketMakingEnv({**STILL, **changes}, action=action)
     env.reset(seed=0)
@@ -76,16 +77,17 @@ def test_a_one_sided_quote_at_the_mid_does_not_cross_and_stays_there():
     assert quotes(env) == (MID, None)
 
 
-def test_quotes_are_clamped_to_the_visible_touch():
-    env = still("discrete", maker={"order_size_shares": 100})
-    # The own bid at 9,997 of a book 9,997 to 10,003 leaves the half-spread at 3; from then on nothing may cross.
-    for action in (0, 5, 6, 7, 8):
-        env.step(action)
-        bid, ask = quotes(env)
-        assert bid < BEST_ASK
-        assert ask > BEST_BID
-        assert own_account(env)["volume"] == 0
-        assert own_account(env)["rejected"] == 0
+@pytest.mark.parametrize(("bid", "ask"), [(-1.0, -1.0), (-1.0, 0.0), (0.0, -1.0), (-1.0, 1.0), (1.0, -1.0)])
+def test_quoting_at_the_mid_again_and_again_never_crosses(bid, ask):
+    env = still()
+    for _ in range(8):  # each quote moves the mid that the next is placed at
+        env.step(pair(bid, ask))
+        own_bid, own_ask = quotes(env)
+        assert own_bid is None or own_bid < BEST_ASK
+        assert own_ask is None or own_ask > BEST_BID
+        assert own_bid is None or own_ask is None or own_bid < own_ask
+    assert own_account(env)["volume"] == 0
+    assert own_account(env)["rejected"] == 0
 
 
 @pytest.mark.parametrize("choice", range(len(PAIRS)))
@@ -96,7 +98,9 @@ def test_discrete_actions_are_multiples_of_the_visible_half_spread(choice):
     assert quotes(env) == (MID - PAIRS[choice][0] * half, MID + PAIRS[choice][1] * half)
 
 
-@pytest.mark.parametrize("choices", [(0, 0, 0, 0), (1, 2, 1, 2), (3, 4, 2, 0), (5, 6, 0, 1), (7, 0, 0, 0), (0, 7, 2, 2), (7, 7, 0, 0)])
+@pytest.mark.parametrize(
+    "choices", [(0, 0, 0, 0), (1, 2, 1, 2), (3, 4, 2, 0), (5, 6, 0, 1), (7, 0, 0, 0), (0, 7, 2, 2), (7, 7, 0, 0)]
+)
 def test_multidiscrete_actions_are_ticks_behind_the_touch_and_lots(choices):
     env = still("multidiscrete")
     env.step(np.array(choices))
@@ -109,7 +113,8 @@ def test_multidiscrete_actions_are_ticks_behind_the_touch_and_lots(choices):
 
 def test_continuous_actions_beyond_the_range_are_taken_for_its_ends():
     env, twin = still(), still()
-    env.step(pair(-7.0, 0.0)), twin.step(pair(-1.0, 0.0))
+    env.step(pair(-7.0, 0.0))
+    twin.step(pair(-1.0, 0.0))
     assert quotes(env) == quotes(twin)
     env.step(pair(9.0, 0.0))
     assert quotes(env)[0] is None
@@ -135,8 +140,7 @@ def test_a_quote_at_the_same_price_keeps_its_order_and_its_place():
     env.step(TOUCH)
     before, sent = own_orders(env), own_account(env).copy()
     world = env.batch.market()
-    for _ in range(5):
-        observation, *_ = env.step(TOUCH)
+    *_, (observation, *_) = [env.step(TOUCH) for _ in range(5)]
     after, account = own_orders(env), own_account(env)
     assert {side: order.tobytes() for side, order in before.items()} == {s: o.tobytes() for s, o in after.items()}
     for name in ("orders_sent", "cancels_sent", "replaces_sent"):
@@ -334,7 +338,8 @@ def test_a_wrong_action_is_one_line_and_nothing_is_lost(wrong):
     mode, action, message = WRONG[wrong]
     env, twin = make(action=mode), make(action=mode)
     actions = sampled(env.action_space, 1, 12)
-    rollout(env, actions[:6], seed=1), rollout(twin, actions[:6], seed=1)
+    rollout(env, actions[:6], seed=1)
+    rollout(twin, actions[:6], seed=1)
     with pytest.raises(ValueError, match=message) as caught:
         env.step(action)
     assert "\n" not in str(caught.value)
@@ -358,5 +363,3 @@ def test_the_error_shows_the_wrong_row():
     envs.reset(seed=1)
     with pytest.raises(ValueError, match=r"got \[\[?1.0, 9.0, 0.0, 0.0"):
         envs.step(np.array([[0, 0, 0, 0], [1, 9, 0, 0], [0, 0, 0, 0]]))
-
-

@@ -1,4 +1,4 @@
-"""There is one compiled program for the market, whatever drives it: a second signature would be a second minute of compiling."""
+"""One compiled program drives every market, whatever its face: a second signature is a second minute to compile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lobenv.envs.core import Batch, maker_of
 from lobenv.envs.step import advance
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.scenario import load
-from tests.envs.rollouts import SHORT, make, near_touch, sampled
+from tests.envs.rollouts import LIVELY, make, near_touch, sampled
 
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled under NUMBA_DISABLE_JIT")
@@ -25,12 +25,12 @@ def test_every_face_and_every_copy_runs_the_same_compiled_program():
             for choice in sampled(env.action_space, 1, 3):
                 copied.step(choice)
             copied.restore(pickle.loads(pickle.dumps(env.snapshot())))
-    envs = MarketMakingVectorEnv(130, overrides=SHORT, threads=2)
+    envs = MarketMakingVectorEnv(130, scenario=LIVELY, threads=2)
     envs.reset(seed=[*range(130)])
     envs.step(near_touch(1, 130))
     envs.close()
-    scenario = load("calm", SHORT)
+    scenario = load(LIVELY)
     pair = Batch(scenario, 2, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")), tape=True)
     pair.reset(np.arange(2), np.arange(2, dtype=np.uint64))
     pair.step(np.zeros((2, 2, 2)))
-    assert len(advance.signatures) == 1
+    assert len(advance.signatures) == 1  # pyright: ignore[reportFunctionMemberAccess]

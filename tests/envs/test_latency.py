@@ -11,6 +11,7 @@ from tests.envs.rollouts import (
     SLOW,
     SLOW_MS,
     STEPS,
+    STILL,
     advance,
     column,
     make,
@@ -66,7 +67,8 @@ def test_a_feed_that_is_decisions_late_shows_what_a_fast_one_showed_then(late):
 def test_an_action_shows_in_no_observation_before_its_echo_can_have_come_back():
     quiet, busy = make(overrides=SLOW), make(overrides=SLOW)
     before = [NO_QUOTE] * 5
-    rollout(quiet, before, seed=3), rollout(busy, before, seed=3)
+    rollout(quiet, before, seed=3)
+    rollout(busy, before, seed=3)
     a = advance(quiet, [NO_QUOTE] * 4)
     b = advance(busy, [JOIN] + [NO_QUOTE] * 3)
     # Order 300 ms, then feed or report 300 ms: the decision 500 ms later is too early, that 1,000 ms later is not.
@@ -99,12 +101,11 @@ def test_the_info_shows_the_exchange_s_picture_not_the_agent_s():
 
 
 def test_a_quote_is_live_only_when_its_acknowledgement_has_arrived():
-    env = make(overrides=SLOW)
     far = np.full(2, 0.5, np.float32)
-    steps = rollout(env, [far] * 4, seed=2)
+    steps = rollout(make(scenario=STILL, overrides=SLOW), [far] * 4, seed=2)
     np.testing.assert_array_equal(column(steps, "bid_live"), [0, 0, 1, 1, 1])
     np.testing.assert_array_equal(column(steps, "ask_live"), [0, 0, 1, 1, 1])
-    fast = rollout(make(latency="metro"), [far] * 4, seed=2)
+    fast = rollout(make(scenario=STILL, latency="metro"), [far] * 4, seed=2)
     np.testing.assert_array_equal(column(fast, "bid_live"), [0, 1, 1, 1, 1])
 
 

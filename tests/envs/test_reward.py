@@ -64,7 +64,9 @@ def test_cash_and_fees_are_those_of_the_executions():
         for fill in env.batch.new_fills():
             cash -= int(fill["side"]) * int(fill["price"]) * int(fill["qty"]) * TICK
             fees += int(fill["qty"]) * (-0.0020 if fill["maker"] else 0.0030)
-            assert fill["fee"] * TICK / MILLITICKS == pytest.approx(fill["qty"] * (-0.0020 if fill["maker"] else 0.0030))
+            assert fill["fee"] * TICK / MILLITICKS == pytest.approx(
+                fill["qty"] * (-0.0020 if fill["maker"] else 0.0030)
+            )
         assert info["cash"] == pytest.approx(cash, abs=1e-6)
         assert info["fees"] == pytest.approx(fees, abs=1e-9)
     assert fees != 0.0
@@ -149,9 +151,9 @@ def test_the_close_leaves_no_position_and_no_order(seed, latency):
 def test_shares_and_money_are_conserved_at_every_decision(fees):
     env = make(fees=fees)
     env.reset(seed=2)
+    world = env.batch.market()
     for action in near_touch(2, STEPS):
         env.step(action)
-        world = env.batch.market()
         assert world.accounts["position"].sum() == 0
         assert world.accounts["cash"].sum() == 0
         assert world.accounts["fees"].sum() == world.books["revenue"].sum()

@@ -13,7 +13,7 @@ from lobenv import MARKET_MAKING
 from lobenv.envs.core import Batch, maker_of
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.scenario import load
-from tests.envs.rollouts import SHORT, STEPS, advance, digest, fresh_process, make, near_touch, rollout, sampled
+from tests.envs.rollouts import LIVELY, STEPS, advance, digest, fresh_process, make, near_touch, play, rollout, sampled
 
 HALF = STEPS // 2
 ACTIONS = near_touch(8, STEPS)
@@ -89,7 +89,9 @@ def test_another_process_goes_on_where_this_one_stopped(kind, tmp_path):
     assert fresh_process(RESTORE_ELSEWHERE, str(path), kind) == digest(advance(env, ACTIONS[HALF:]))
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"]
+)
 @pytest.mark.parametrize("settings", [{}, {"observation": "dict", "reward": "dampened", "render_mode": "ansi"}])
 def test_a_copied_environment_goes_on_by_itself(copied, settings):
     env = in_mid_episode(**settings)
@@ -103,26 +105,28 @@ def test_a_copied_environment_goes_on_by_itself(copied, settings):
 
 
 def test_a_wrapped_environment_can_be_copied():
-    env = gym.make(MARKET_MAKING, overrides=SHORT, action="discrete", max_episode_steps=STEPS)
+    env = gym.make(MARKET_MAKING, scenario=LIVELY, action="discrete", max_episode_steps=STEPS)
     actions = sampled(env.action_space, 2, STEPS)
     rollout(env, actions[:HALF], seed=3)
     twin = copy.deepcopy(env)
     assert digest(advance(twin, actions[HALF:])) == digest(advance(env, actions[HALF:]))
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"]
+)
 def test_a_copied_vector_environment_goes_on_by_itself(copied):
-    envs = MarketMakingVectorEnv(130, overrides=SHORT, threads=2, max_episode_steps=25)
+    envs = MarketMakingVectorEnv(130, scenario=LIVELY, threads=2, max_episode_steps=25)
     envs.reset(seed=1)
     actions = np.stack([near_touch(step, 130) for step in range(30)])
-    for step in range(20):
-        envs.step(actions[step])
+    play(envs, actions[:20])
     twin = copied(envs)
     for step in range(20, 30):
         here, there = envs.step(actions[step]), twin.step(actions[step])
         for a, b in zip(here[:4], there[:4], strict=True):
             assert a.tobytes() == b.tobytes()
-    envs.close(), twin.close()
+    envs.close()
+    twin.close()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ def test_the_snapshot_of_another_scenario_is_refused_and_nothing_changes(overrid
 
 
 def test_the_snapshot_of_a_market_with_other_agents_is_refused():
-    scenario = load("calm", SHORT)
+    scenario = load(LIVELY)
     pair = Batch(scenario, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")))
     rows = np.zeros(1, np.int64)
     pair.reset(rows, np.ones(1, np.uint64))
@@ -149,34 +153,28 @@ def test_the_snapshot_of_a_market_with_other_agents_is_refused():
 
 
 def test_a_row_of_a_batch_is_restored_alone():
-    envs = MarketMakingVectorEnv(3, overrides=SHORT, max_episode_steps=10)
+    envs = MarketMakingVectorEnv(3, scenario=LIVELY, max_episode_steps=10)
     envs.reset(seed=1)
     actions = np.stack([near_touch(step, 3) for step in range(14)])
-    for step in range(4):
-        envs.step(actions[step])
+    play(envs, actions[:4])
     snapshot = envs.snapshot(1)
-    for step in range(4, 8):
-        last = envs.step(actions[step])
+    last = play(envs, actions[4:8])
     others = [envs.snapshot(row) for row in (0, 2)]
     envs.restore(snapshot, 1)
     assert [envs.snapshot(row) for row in (0, 2)] == others
-    for step in range(4, 8):
-        again = envs.step(actions[step])
+    again = play(envs, actions[4:8])
     assert again[0][1].tobytes() == last[0][1].tobytes()
     assert again[1][1] == last[1][1]
-    for step in range(8, 10):
-        _, _, _, truncated, _ = envs.step(actions[step])
+    truncated = play(envs, actions[8:10])[3]
     assert truncated[1], "its steps are counted from where it was restored to"
 
 
 def test_a_row_restored_to_a_running_session_is_not_reset_at_the_next_step():
-    envs, single = MarketMakingVectorEnv(2, overrides=SHORT), make()
+    envs, single = MarketMakingVectorEnv(2, scenario=LIVELY), make()
     single.reset(seed=5)
     snapshot = single.snapshot()
     envs.reset(seed=1)
-    for _ in range(STEPS):
-        _, _, terminated, _, _ = envs.step(near_touch(1, 2))
-    assert terminated.all()
+    assert play(envs, [near_touch(1, 2)] * STEPS)[2].all(), "all are over"
     envs.restore(snapshot, 1)
     observation, reward, _, _, _ = envs.step(near_touch(1, 2))
     expected = single.step(near_touch(1, 2)[1])

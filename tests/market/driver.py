@@ -77,7 +77,9 @@ class Market:
 
     # ------------------------------------------------------------ acting
 
-    def _send(self, request, agent, book, after, order_id=0, side=0, price=0, qty=0, kind=0, tif=0, flags=0, peak=0) -> int:
+    def _send(
+        self, request, agent, book, after, order_id=0, side=0, price=0, qty=0, kind=0, tif=0, flags=0, peak=0
+    ) -> int:
         """Wait [ns], send, and see through what happens at that very time."""
         self.wait(after)
         answer = use_gateway(self.world, request, agent, book, order_id, side, price, qty, kind, tif, flags, peak)
@@ -143,7 +145,7 @@ class Market:
         return [Report(*row) for row in zip(*columns, strict=True)]
 
     def queues(self, book: int = 0) -> Queues:
-        """Every order in the book: price -> (displayed, hidden), each a list of (id, open shares, of them in reserve)."""
+        """Every order in the book: price -> (displayed, hidden), each a list of (id, open shares, reserve)."""
         return read_queues(self.world, book)
 
     def displayed_ids(self, price: int, book: int = 0) -> list[int]:

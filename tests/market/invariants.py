@@ -111,7 +111,7 @@ def check_conservation(world: World, book: int) -> None:
 
 def check_own_lists(world: World) -> None:
     """Each account lists its own resting orders and counts them and their shares."""
-    owned = np.zeros(world.accounts.shape, object)
+    owned: list[int] = []
     for index in np.ndindex(world.accounts.shape):
         account = world.accounts[index]
         slots = walk(world.orders["next_own"], int(account["first_order"]))
@@ -122,8 +122,8 @@ def check_own_lists(world: World) -> None:
         for i, side in enumerate((1, -1)):
             mine = orders[orders["side"] == side]
             assert account["open_qty"][i] == (mine["qty"] + mine["reserve"]).sum()
-        owned[index] = slots
-    assert sorted(sum(owned.ravel().tolist(), [])) == np.flatnonzero(world.orders["state"] == RESTING).tolist()
+        owned += slots
+    assert sorted(owned) == np.flatnonzero(world.orders["state"] == RESTING).tolist()
 
 
 def check_free_slots(world: World) -> None:

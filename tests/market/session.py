@@ -1,4 +1,4 @@
-"""A small session with every kind of background trader on two venues, and the fingerprint of all that is in its tables."""
+"""A small session with every kind of background trader on two venues, and the fingerprint of all in its tables."""
 
 from __future__ import annotations
 
@@ -35,17 +35,25 @@ def busy_scenario(seconds: int = SECONDS, **changes) -> Scenario:
             ),
             Book(name="far", venue="far", fees=Fees(taker_bps=0.3)),
         ),
-        "fundamentals": {"SIM": Fundamental(volatility_ticks=3.0, reversion_per_s=0.01, jumps_per_hour=400.0, jump_mean_ticks=15.0)},
+        "fundamentals": {
+            "SIM": Fundamental(volatility_ticks=3.0, reversion_per_s=0.01, jumps_per_hour=400.0, jump_mean_ticks=15.0)
+        },
         "agents": {
             "noise": Noise(count=10, mean_interval_s=0.7, inventory_cap_shares=2_000),
             "retail": Retail(count=8, mean_interval_s=2.0),
             "value": Value(count=8, mean_interval_s=1.0),
             "momentum": Momentum(count=2, mean_interval_s=0.5, short_window=3, long_window=8),
             "reverting": MeanReversion(count=2, mean_interval_s=0.5, window_s=5.0, threshold=1.0),
-            "makers": MarketMaker(count=4, mean_interval_s=0.3, levels=4, initial_spread_ticks=6.0, step_ticks=1, skew_ticks_per_lot=0.5),
+            "makers": MarketMaker(
+                count=4, mean_interval_s=0.3, levels=4, initial_spread_ticks=6.0, step_ticks=1, skew_ticks_per_lot=0.5
+            ),
             "quoting": AvellanedaStoikovMaker(count=2, mean_interval_s=0.4),
             "institutions": Institution(
-                count=4, styles=("twap", "vwap", "pov", "iceberg"), parent_mean_shares=800.0, duration_s=6.0, mean_interval_s=2.0
+                count=4,
+                styles=("twap", "vwap", "pov", "iceberg"),
+                parent_mean_shares=800.0,
+                duration_s=6.0,
+                mean_interval_s=2.0,
             ),
             "arbitrage": Arbitrageur(count=2, mean_interval_s=0.1),
         },

@@ -1,4 +1,4 @@
-"""Price-time priority: the best price first, at one price the first to arrive, and a trade at the resting order's price."""
+"""Price-time priority: the best price first, at one price the first to arrive, each at the resting order's price."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def market():
 
 def fills(market, *, maker):
     return [
-        (r.agent, r.order_id, r.price, r.qty) for r in market.reports() if r.kind in (FILL, PARTIAL) and r.maker == maker
+        (r.agent, r.order_id, r.price, r.qty)
+        for r in market.reports()
+        if r.kind in (FILL, PARTIAL) and r.maker == maker
     ]
 
 

@@ -62,7 +62,9 @@ def test_fees_are_reported_with_the_executions_they_belong_to():
 
 
 def test_money_is_exact_for_orders_of_many_shares_at_high_prices():
-    market = Market(small_template(fundamentals={"SIM": Fundamental(price=5_000.0, step_s=1e6)}, fees=Fees(taker_bps=1.0)))
+    market = Market(
+        small_template(fundamentals={"SIM": Fundamental(price=5_000.0, step_s=1e6)}, fees=Fees(taker_bps=1.0))
+    )
     trade(market, 1, 500_000, 1_000_000)
     value = 500_000 * 1_000_000 * 1_000
     assert money(market, 1) == {"position": 1_000_000, "cash": -value, "fees": value // 10_000, "cost": value}
@@ -127,7 +129,7 @@ def test_realised_and_unrealised_profit_add_up_to_all_profit(trades):
 
 
 def losing_market(**fields):
-    """Trader 1 may lose $1 (100 ticks x shares), has two orders in the book, and trader 2 bids 5 shares at 985 and 980."""
+    """Trader 1 may lose $1 (100 ticks x shares) and has two orders; trader 2 bids 5 shares at 985 and at 980."""
     market = Market(small_template(trader(1, loss_limit=1.0, **fields), trader(2), width=256))
     market.order(1, 1, 970, 5)
     market.order(1, -1, 1_029, 5)

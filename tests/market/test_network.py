@@ -29,7 +29,7 @@ def linked_market(order_entry=AT_ONCE, report=AT_ONCE, feed=AT_ONCE, *, seed=1, 
 
 
 def acknowledgements(market, count, gap):
-    """Send `count` orders, `gap` ns apart; when they were sent, reached the exchange, and were acknowledged to trader 1."""
+    """Send `count` orders, `gap` ns apart; when they were sent, reached the exchange, and were heard of again [ns]."""
     sent = []
     for _ in range(count):
         sent.append(market.now)

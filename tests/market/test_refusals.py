@@ -70,7 +70,7 @@ def test_a_type_of_order_that_is_not_allowed_is_refused(kind):
     only.order(2, 1, 999, 5)
     only.order(2, -1, 1_001, 5)
     order = only.order(1, 1, 1_000, 5, kind=kind)
-    assert [(r.kind) for r in only.reports() if r.order_id == order][0] == ACK
+    assert next(r.kind for r in only.reports() if r.order_id == order) == ACK
 
 
 @pytest.mark.parametrize("side", [1, -1])

@@ -17,7 +17,7 @@ from tests.market.driver import Market, small_template, trader
 
 
 def meet(stp):
-    """Trader 1 meets its own order after 10 shares of trader 2's, and has 20 left that trader 2 would sell behind it."""
+    """Trader 1 meets its own order after 10 shares of trader 2's; behind it trader 2 sells 20 more."""
     market = Market(small_template(trader(1, stp=stp), trader(2)))
     market.order(2, -1, 1_001, 10)
     own = market.order(1, -1, 1_002, 10)

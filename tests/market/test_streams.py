@@ -116,7 +116,7 @@ def test_keys_differ_by_seed_role_and_index():
 def test_neighbouring_keys_give_unrelated_streams():
     indices, out = np.arange(2_000, dtype=np.int64), np.zeros(2_000, np.uint64)
     keys(np.uint64(1), streams.AGENT_ROLE, indices, out)
-    firsts = np.array([numbers(UNIFORM, count=1, state=key)[0] for key in out])
+    firsts = np.array([numbers(UNIFORM, count=1, state=int(key))[0] for key in out])
     assert within(firsts, 0.5, math.sqrt(1 / 12))
     assert abs(np.corrcoef(firsts[1:], firsts[:-1])[0, 1]) < 5 / math.sqrt(len(firsts))
 
@@ -139,9 +139,7 @@ def groups(**groups):
 
 def test_another_group_of_agents_shifts_nobody_elses_streams():
     few = keyed(small_template(**groups(noise=Noise(count=3))))
-    more = keyed(
-        small_template(trader(1), trader(2), trader(3), **groups(early=Retail(count=4), noise=Noise(count=5)))
-    )
+    more = keyed(small_template(trader(1), trader(2), trader(3), **groups(early=Retail(count=4), noise=Noise(count=5))))
     assert few.items() <= more.items()
     assert len(more) == len(few) + 1 + 4 + 2
 

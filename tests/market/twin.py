@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lobenv.market.tables import CANCEL, CANCEL_ALL, GTC, HIDDEN, LIMIT, POST_ONLY, REDUCE, REPLACE, SLOT_BITS
 from lobenv.scenario.build import External, Template
@@ -15,7 +15,7 @@ UNKNOWN = (1 << 40) + 3  # an id that was never issued
 
 
 class Message(NamedTuple):
-    """One message: `target` picks the order it is about among the live ones, STALE the first ever sent, NEVER_SENT none."""
+    """One message; `target` picks the order it is about among the live ones, or is STALE (first sent) or NEVER_SENT."""
 
     op: int = ORDER
     agent: int = 1
@@ -31,9 +31,9 @@ class Message(NamedTuple):
     wait: int = 0
 
 
-def differential_template(traders: tuple[External, ...], **changes: object) -> Template:
+def differential_template(traders: tuple[External, ...], **changes: Any) -> Template:
     """A market whose every rule is in force; see `small_template`."""
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "fees": Fees(maker_per_share=-0.002, taker_per_share=0.003, maker_bps=0.3, taker_bps=0.7),
         "halts": Halts(band_ticks=12, pause_s=2.0, memory_s=20.0),
     }

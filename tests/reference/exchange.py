@@ -1,19 +1,19 @@
 """A slow and obvious exchange for one book, written from the rules of trading, to hold the compiled one to.
 
-Everything is lists, dicts and objects; a best price is found by looking at all prices. Prices are ticks, an empty side has
-the best price None, side is +1 bid / -1 ask, money is milliticks x shares, time is ns. Codes of reports, reasons and order
-types are the market's own vocabulary; no rule is taken from it.
+Everything is lists, dicts and objects; a best price is found by looking at all prices. Prices are ticks, an empty side
+has the best price None, side is +1 bid / -1 ask, money is milliticks x shares, time is ns. Codes of reports, of reasons
+and of order types are the market's own; no rule is taken from it.
 
 The rules, in the order in which a message meets them:
 
-1. A new order is refused when the book is halted or closed, its sender's rate limit is used up, its size is not positive,
-   its price is outside the window, its type is not allowed to the sender, or position + open shares + size of that side
-   would exceed the sender's inventory cap. A market order is worth any price of the window. A peg without a reference price
-   is refused, and so is a post-only order that would execute. Whatever is not refused is acknowledged.
-2. It executes against the best price first, there against displayed orders first, there in order of arrival. An iceberg that
-   has sold its displayed part goes to the back of the displayed queue with its next. A fill-or-kill order executes wholly
-   or not at all. Two orders of one owner never trade when that owner wants self-trade prevention. A trade further from the
-   trailing reference price than the band halts the book instead.
+1. A new order is refused when the book is halted or closed, its sender's rate limit is used up, its size is not
+   positive, its price is outside the window, its type is not allowed to the sender, or position + open shares + size of
+   that side would exceed the sender's inventory cap. A market order is worth any price of the window. A peg without a
+   reference price is refused, and so is a post-only order that would execute. The rest is acknowledged.
+2. It executes against the best price first, there against displayed orders first, there in order of arrival. An iceberg
+   that has sold its displayed part goes to the back of the displayed queue with its next. A fill-or-kill order executes
+   wholly or not at all. Two orders of one owner never trade when that owner wants self-trade prevention. A trade
+   further from the trailing reference price than the band halts the book instead.
 3. What is left rests, if it is good till cancelled, neither a market order nor stopped by rule 2; else it is cancelled.
 4. Pegged orders whose reference moved follow it, those waiting longest first, and go to the back of the queue; they
    execute where they can. They stand still while the book is halted.
@@ -558,14 +558,10 @@ class Exchange:
     # ------------------------------------------------------------ reports
 
     def _report(self, order: Order, kind: int, reason: int = REASON_NONE) -> None:
-        self.reports.append(
-            Report(order.owner, order.id, kind, reason, order.side, order.price, 0, order.left, 0, 0)
-        )
+        self.reports.append(Report(order.owner, order.id, kind, reason, order.side, order.price, 0, order.left, 0, 0))
 
     def _report_end(self, order: Order, kind: int, reason: int) -> None:
-        self.reports.append(
-            Report(order.owner, order.id, kind, reason, order.side, order.price, order.left, 0, 0, 0)
-        )
+        self.reports.append(Report(order.owner, order.id, kind, reason, order.side, order.price, order.left, 0, 0, 0))
 
     def _report_trade(self, order: Order, remaining: int, price: int, qty: int, fee: int, maker: int) -> None:
         kind = FILL if remaining == 0 else PARTIAL

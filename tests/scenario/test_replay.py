@@ -1,4 +1,4 @@
-"""Recorded flow: windows of a day as the market gets them, what the market makes of them, and what is missing or wrong."""
+"""Recorded flow: windows of a day as the market gets them, what it makes of them, and what is missing or wrong."""
 
 import os
 from pathlib import Path
@@ -47,9 +47,9 @@ def write_day(folder, stem=STEM, day=DAY):
     return folder
 
 
-def scenario_of(folder, warm_up_s=0.5, duration_s=3.0, **changes):
-    session = {"warm_up_s": warm_up_s, "duration_s": duration_s}
-    return load("replay", {"replay.data": str(folder), "session": session, **changes})
+def scenario_of(folder, changes=None, duration_s=3.0):
+    session = {"warm_up_s": 0.5, "duration_s": duration_s}
+    return load("replay", {"replay.data": str(folder), "session": session, **(changes or {})})
 
 
 def recording_at(start_s, scenario):
@@ -60,7 +60,7 @@ def recording_at(start_s, scenario):
 
 
 def market_of(recording, scenario, strategies=(), seed=0):
-    market = Market(scenario, strategies, seed, recording=np.zeros(recording.most_rows, RECORDED))
+    market = Market(scenario, strategies, seed)
     recording.place(market.world, seed)
     return market
 
@@ -116,7 +116,7 @@ def test_halts_are_left_out_and_counted(tmp_path):
 
 
 def test_session_that_opens_later_gets_its_window_later(tmp_path):
-    scenario = scenario_of(write_day(tmp_path), **{"session.open_s": 2.0})
+    scenario = scenario_of(write_day(tmp_path), {"session.open_s": 2.0})
     early, _ = recording_at(2.5, scenario_of(tmp_path)).prepare(0)
     late, _ = recording_at(2.5, scenario).prepare(0)
     in_time = early["time"] < NEVER
@@ -171,7 +171,7 @@ def test_window_of_prices_and_the_value_are_about_the_recorded_mid(tmp_path):
 
 
 class Improver(Strategy):
-    """Bids one tick above the recorded bid from the start."""
+    """Bids one tick above the recorded bid when it starts: at the end of the warm-up."""
 
     latency, computation_us = "none", 0.0
 
@@ -189,7 +189,7 @@ def test_recorded_execution_meets_the_better_quote_first(tmp_path):
 
 
 class Thief(Strategy):
-    """Takes the recorded bids, all of them, at the start."""
+    """Takes the recorded bids, all of them, when it starts: at the end of the warm-up."""
 
     latency, computation_us = "none", 0.0
 
@@ -199,8 +199,8 @@ class Thief(Strategy):
 
 def test_message_about_an_order_that_was_taken_is_dropped_and_counted(tmp_path):
     scenario = scenario_of(write_day(tmp_path))
-    market = market_of(recording_at(2.5, scenario), scenario, [Thief()])
-    market.run(0.5)
+    market = market_of(recording_at(2.25, scenario), scenario, [Thief()])
+    market.run(0.75)
     assert market.gateways[0].position == -130
     assert market.world.clock[0]["recording_dropped"] == 1
 
@@ -246,8 +246,8 @@ def test_missing_data_say_where_there_are_some_and_which_option_names_them(tmp_p
     assert empty.startswith(f"replay.data: {tmp_path} holds no pair of message and orderbook file; ")
     for message in (nameless, absent, empty):
         assert message.endswith(
-            "LOBSTER (lobsterdata.com) offers sample files: unpack the message and orderbook file of a day into a folder "
-            "and name it by --data DIR (replay.data)"
+            "LOBSTER (lobsterdata.com) offers sample files: unpack the message and orderbook file of a day "
+            "into a folder and name it by --data DIR (replay.data)"
         )
 
 
@@ -259,9 +259,9 @@ def test_symbol_must_be_chosen_among_several_and_be_there(tmp_path):
     write_day(tmp_path)
     write_day(tmp_path, STEM.replace("TEST", "MORE"))
     assert message_of(scenario_of(tmp_path)) == f"replay.symbol: must be one of MORE, TEST, which are in {tmp_path}"
-    wrong = message_of(scenario_of(tmp_path, **{"replay.symbol": "AMZN"}))
+    wrong = message_of(scenario_of(tmp_path, {"replay.symbol": "AMZN"}))
     assert wrong == f"replay.symbol: 'AMZN' is not in {tmp_path}, there are MORE, TEST"
-    assert len(Recording(scenario_of(tmp_path, **{"replay.symbol": "MORE"})).day.rows) == len(DAY) - 1
+    assert len(Recording(scenario_of(tmp_path, {"replay.symbol": "MORE"})).day.rows) == len(DAY) - 1
 
 
 def test_session_longer_than_the_day_is_refused(tmp_path):
@@ -275,7 +275,7 @@ def test_order_table_too_small_for_the_recorded_book_is_refused(tmp_path):
         for k in range(20)
     ]
     write_day(tmp_path, STEM, many)
-    message = message_of(scenario_of(tmp_path, **{"capacity.orders": 16}))
+    message = message_of(scenario_of(tmp_path, {"capacity.orders": 16}))
     assert message == "capacity.orders: must be more than the 20 recorded orders that rest at once, got 16"
 
 
