@@ -134,9 +134,9 @@ def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     defaults = {field.name: field.default for field in fields(Options)}
     seeds_given = options.quick or options.first_seed != defaults["first_seed"]
-    given = {name for name in _STORED if getattr(options, name) != defaults[name]} | (
-        {"seeds"} if seeds_given else set()
-    )
+    given = {name for name in _STORED if getattr(options, name) != defaults[name]}
+    given |= {"seeds"} if seeds_given else set()
+    given |= {"baseline"} if "policies" in given else set()
     return replace(options, **{name: value for name, value in stored.items() if name not in given})
 
 
@@ -199,15 +199,11 @@ def _scenarios(options: Options) -> dict[str, Scenario]:
         name: configure(name, overrides, latency=options.latency, fees=options.fees) for name in options.scenarios
     }
     replaying = [name for name, scenario in scenarios.items() if scenario.replay is not None]
-    given = {
-        f"replay.{name}": getattr(options, name) for name in ("data", "symbol") if getattr(options, name) is not None
-    }
-    if given and not replaying:
-        raise ValueError(
-            f"{next(iter(given)).removeprefix('replay.')}: none of {', '.join(scenarios)} replays a recorded day"
-        )
+    recording = {name: getattr(options, name) for name in ("data", "symbol") if getattr(options, name) is not None}
+    if recording and not replaying:
+        raise ValueError(f"{next(iter(recording))}: none of {', '.join(scenarios)} replays a recorded day")
     for name in replaying:
-        scenarios[name] = configure(scenarios[name], given)
+        scenarios[name] = configure(scenarios[name], {"replay": recording})
         _check_recording(name, scenarios[name])
     return scenarios
 

@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_OPTION
+    except KeyboardInterrupt:
+        return INTERRUPTED
     _announce(comparison, run)
     try:
         failed = compare(comparison, run, batches)
@@ -86,13 +88,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 def _description() -> str:
     """What the command line's help begins with: what the module does, and the names that its options take."""
-    names = {
-        "policies": RULES,
-        "scenarios": presets(),
-        "latency": PROFILES,
-        "fees": FEE_SCHEDULES,
-    }
-    return f"{__doc__}\n" + "\n".join(f"{option}: {', '.join(known)}" for option, known in names.items())
+    names = {"policies": RULES, "scenarios": presets(), "latency": PROFILES, "fees": FEE_SCHEDULES}
+    lines = [f"    --{option:<10} {', '.join(known)}" for option, known in names.items()]
+    return "\n".join([f"{__doc__}\nNames that the options know:\n", *lines])
 
 
 def _prepare(options: Options) -> tuple[Comparison, RunDirectory | None]:

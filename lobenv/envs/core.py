@@ -46,13 +46,15 @@ class Snapshot:
     scenario: str  # hash of the scenario it is a market of
     tables: tuple[np.ndarray, ...]
     outputs: tuple[np.ndarray, ...]
+    tape: np.ndarray  # (n,) RECORD, of the session so far
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Snapshot):
             return NotImplemented
         if self.scenario != other.scenario or len(self.tables) != len(other.tables):
             return False
-        return all(a.tobytes() == b.tobytes() for a, b in zip(self.tables, other.tables, strict=True))
+        pairs = zip((*self.tables, self.tape), (*other.tables, other.tape), strict=True)
+        return all(a.tobytes() == b.tobytes() for a, b in pairs)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
@@ -289,24 +291,26 @@ class Batch:
 
     def _drain_tape(self, row: int) -> None:
         count = int(self.worlds.clock[row, 0]["tape_count"])
-        self._tapes[row].append(self.worlds.tape[row, :count].copy())
+        self._tapes[row].append(_copied(self.worlds.tape[row, :count]))
         self.worlds.clock[row, 0]["tape_count"] = 0
 
     def tape(self, row: int = 0) -> np.ndarray:
         """Every record of one market's session so far, (n,) RECORD; empty when the tape is off."""
         self._drain_tape(row)
-        chunks = self._tapes[row]
-        self._tapes[row] = [np.concatenate(chunks)] if chunks else []
-        return self._tapes[row][0] if chunks else np.zeros(0, RECORD)
+        joined = np.concatenate([chunk.view(np.uint8) for chunk in self._tapes[row]]).view(RECORD)
+        self._tapes[row] = [joined]
+        return joined
 
     # ------------------------------------------------------------ copying it
 
     def snapshot(self, row: int = 0) -> Snapshot:
         """Copy the state of one market."""
+        tape = self.tape(row)
         return Snapshot(
             self._scenario_hash,
             tuple(_bytes(table)[row].copy() if table.size else np.zeros(0, np.uint8) for table in self.worlds),
             tuple(output[row].copy() for output in self.out),
+            tape,
         )
 
     def restore(self, snapshot: Snapshot, row: int = 0) -> None:
@@ -330,6 +334,7 @@ class Batch:
         for output, saved in zip(self.out, snapshot.outputs, strict=True):
             output[row] = saved
         self._fills_read[row] = self.worlds.clock[row, 0]["fills_count"]
+        self._tapes[row] = [snapshot.tape]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_executor": None, "_recording": None}
@@ -366,10 +371,11 @@ class Batch:
 
 
 def _copied(table: np.ndarray) -> np.ndarray:
+    """A copy of the padding too, so that equal tables have equal bytes."""
     copy = np.zeros(table.shape, table.dtype)
     if table.size:
         _bytes(copy)[:] = _bytes(table)
     return copy
 
 
-FILL = np.dtype([("env", "i8"), *((name, EXECUTED.fields[name][0]) for name in EXECUTED.names)], align=True)  # pyright: ignore[reportOptionalSubscript, reportOptionalIterable]
+FILL = np.dtype([("env", "i8"), *((name, EXECUTED.fields[name][0]) for name in EXECUTED.names)], align=True)  # pyright: ignore[reportOptionalSubscript, reportOptionalIterable, reportArgumentType]

@@ -84,7 +84,7 @@ def write_state(world: World, task, external, state):
     account = world.accounts[agent["agent"], agent["book"]]
     record = world.books[agent["book"]]
     dollars = task["dollars"]
-    state[0] = world.clock[0]["now"] * 1e-9
+    state[0] = world.clock[0]["now"] / 1e9
     state[1] = 0.5 * twice_mid_of(world, agent["book"])
     for i in range(2):
         slot = slot_of(world, agent["quote_id"][i])

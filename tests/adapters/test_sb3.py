@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ SEED = 31
 HASTY = {"session.duration_s": 5.0, "session.warm_up_s": 2.0}  # ten steps
 
 
-def batch(num_envs=3, **settings):
+def batch(num_envs=3, **settings) -> Any:
     return SB3VecEnv(num_envs, **{"scenario": LIVELY, **settings})
 
 
@@ -131,7 +133,7 @@ def test_the_monitor_reports_the_return_and_length_of_an_episode():
 
 
 def test_observations_and_rewards_can_be_normalised():
-    envs = VecNormalize(batch(overrides=HASTY))
+    envs: Any = VecNormalize(batch(overrides=HASTY))
     envs.seed(SEED)
     observations = envs.reset()
     for step in range(25):
@@ -143,7 +145,7 @@ def test_observations_and_rewards_can_be_normalised():
 
 
 def test_ppo_learns_on_it():
-    envs = VecMonitor(batch(4, overrides=HASTY))
+    envs: Any = VecMonitor(batch(4, overrides=HASTY))
     model = PPO("MlpPolicy", envs, n_steps=32, batch_size=64, n_epochs=2, seed=1, device="cpu")
     model.learn(256)
     assert model.num_timesteps == 256

@@ -50,45 +50,64 @@ def test_the_opening_book_depends_on_the_seed_alone():
 
 
 def replayed(*rows):
-    """A market with a recording of (kind, side, price, qty, row that it is about), one row a second."""
+    """A market with a recording, one row a second, of (kind, side, price, qty, row it is about, shares then left)."""
     recording = np.zeros(len(rows), RECORDED)
-    for i, (kind, side, price, qty, reference) in enumerate(rows):
-        recording[i] = (i * SECOND, 0, price, qty, reference, kind, side)
+    recording["time"] = np.arange(len(rows)) * SECOND
+    for i, row in enumerate(rows):
+        for name, value in zip(("kind", "side", "price", "qty", "reference", "left"), row, strict=True):
+            recording[name][i] = value
     return Market(build(small_scenario(), (trader(1), trader(2)), recording=recording))
+
+
+def shares_at(market, price):
+    return [left for _, left, _ in market.queues().get(price, ([], []))[0]]
 
 
 def test_recorded_additions_reductions_and_deletions_are_sent_at_their_times():
     market = replayed(
-        (ADD, 1, 1_000, 10, -1), (ADD, 1, 1_000, 20, -1), (REDUCE, 1, 1_000, 4, 0), (DELETE, 1, 1_000, 20, 1)
+        (ADD, 1, 1_000, 10, -1, 10),
+        (ADD, 1, 1_000, 20, -1, 20),
+        (REDUCE, 1, 1_000, 4, 0, 6),
+        (DELETE, 1, 1_000, 20, 1, 0),
     )
     shares = []
     for _ in range(4):
-        shares.append([left for _, left, _ in market.queues().get(1_000, ([], []))[0]])
+        shares.append(shares_at(market, 1_000))
         market.wait(SECOND)
     assert shares == [[10], [10, 20], [6, 20], [6]]
     assert market.world.clock["recording_dropped"] == 0
 
 
-def test_a_recorded_execution_meets_whoever_is_first_in_the_book():
-    market = replayed((ADD, -1, 1_002, 10, -1), (EXECUTE, -1, 1_002, 10, 0))
-    market.order(1, -1, 1_001, 4, after=SECOND // 2)
+def test_a_recorded_execution_takes_the_recorded_order_where_nobody_else_is_before_it():
+    market = replayed((ADD, -1, 1_002, 10, -1, 10), (EXECUTE, -1, 1_002, 4, 0, 6), (ADD, -1, 1_005, 1, -1, 1))
+    market.wait(3 * SECOND)
+    assert shares_at(market, 1_002) == [6]
+    assert market.world.clock["recording_trimmed"] == 0
+
+
+def test_a_recorded_execution_meets_whoever_is_first_and_the_recorded_order_is_then_brought_down():
+    market = replayed((ADD, -1, 1_002, 10, -1, 10), (EXECUTE, -1, 1_002, 8, 0, 2), (ADD, -1, 1_005, 1, -1, 1))
+    market.order(1, -1, 1_001, 5, after=SECOND // 2)
     market.wait(SECOND)
-    assert market.account(1)["position"] == -4
-    assert [left for _, left, _ in market.queues()[1_002][0]] == [4]
+    assert market.account(1)["position"] == -5
+    assert shares_at(market, 1_002) == [7]
+    market.wait(SECOND)
+    assert shares_at(market, 1_002) == [2]
+    assert market.world.clock["recording_trimmed"] == 1
 
 
 def test_a_recorded_execution_does_not_trade_beyond_its_price_and_leaves_nothing_behind():
-    market = replayed((EXECUTE, -1, 1_002, 10, -1))
+    market = replayed((EXECUTE, -1, 1_002, 10, -1, 0))
     market.wait(SECOND)
     assert market.queues() == {}
-    behind = replayed((ADD, -1, 1_000, 1, -1), (EXECUTE, -1, 1_002, 10, -1))
+    behind = replayed((ADD, -1, 1_000, 1, -1, 1), (EXECUTE, -1, 1_002, 10, -1, 0))
     behind.order(1, -1, 1_003, 10)
     behind.wait(2 * SECOND)
     assert list(behind.queues()) == [1_003]
 
 
 def test_a_recorded_message_about_an_order_that_is_gone_is_dropped_and_counted():
-    market = replayed((ADD, 1, 1_000, 10, -1), (REDUCE, 1, 1_000, 4, 0), (DELETE, 1, 1_000, 6, 0))
+    market = replayed((ADD, 1, 1_000, 10, -1, 10), (REDUCE, 1, 1_000, 4, 0, 6), (DELETE, 1, 1_000, 6, 0, 0))
     market.order(2, -1, 1_000, 10, after=SECOND // 2)
     market.wait(3 * SECOND)
     assert market.world.clock["recording_dropped"] == 2
@@ -101,4 +120,4 @@ def test_rows_of_one_time_are_sent_in_their_order():
     recording["price"], recording["qty"], recording["reference"] = 1_000, np.arange(1, 7), -1
     market = Market(build(small_scenario(), (trader(1), trader(2)), recording=recording))
     market.wait(SECOND)
-    assert [left for _, left, _ in market.queues()[1_000][0]] == [1, 2, 3, 4, 5, 6]
+    assert shares_at(market, 1_000) == [1, 2, 3, 4, 5, 6]

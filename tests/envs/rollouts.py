@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -134,9 +135,16 @@ def own_account(env: MarketMakingEnv) -> np.void:
     return env.batch.market().accounts[MAKER, 0]
 
 
-def fresh_process(code: str, *arguments: str) -> str:
-    """What a Python process of its own prints when it runs some code in the root of the project."""
+def fresh_process(code: str, *arguments: str, **variables: str) -> str:
+    """What a Python process of its own prints when it runs some code in the root of the project.
+
+    Args:
+        code: Python source.
+        *arguments: Its `sys.argv[1:]`.
+        **variables: Added to the environment variables of this process.
+    """
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    surroundings = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -13,6 +13,7 @@ from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.envs.observation import INDEX
 from lobenv.envs.task import ActionMode
 from lobenv.envs.vector import MarketMakingVectorEnv
+from lobenv.market.tables import REASON_LIMIT_BREACHED
 from tests.envs.rollouts import (
     BEST_ASK,
     BEST_BID,
@@ -261,6 +262,7 @@ def test_a_side_without_room_is_not_quoted():
             assert list(own_orders(env)) == [-np.sign(before)]
             full += 1
     assert full > 0
+    assert REASON_LIMIT_BREACHED not in env.batch.market().inbox["reason"], "nor is it asked for"
 
 
 # ------------------------------------------------------------ masks

@@ -46,6 +46,17 @@ def test_an_episode_is_the_same_bit_for_bit_here_and_in_a_fresh_process(action, 
     assert fresh_process(IN_ANOTHER_PROCESS, action, latency, str(SEED)) == first
 
 
+INTERPRETED = """
+from tests.envs.rollouts import digest, make, near_touch, rollout
+env = make(overrides={"session.duration_s": 5.0, "session.warm_up_s": 1.0}, latency="retail", fees="nasdaq")
+print(digest(rollout(env, near_touch(3, 10), seed=11)))
+"""
+
+
+def test_the_interpreted_market_is_the_compiled_one_bit_for_bit():
+    assert fresh_process(INTERPRETED, NUMBA_DISABLE_JIT="1") == fresh_process(INTERPRETED, NUMBA_DISABLE_JIT="0")
+
+
 def test_every_seed_has_a_market_of_its_own():
     actions = near_touch(1, STEPS)
     digests = {digest(rollout(make(), actions, seed=seed)) for seed in (0, 1, 2, 3, 2**32, 2**63)}

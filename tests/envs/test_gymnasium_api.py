@@ -11,8 +11,8 @@ from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
 from lobenv import MARKET_MAKING
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.envs.observation import FIELDS, INDEX
-from lobenv.scenario import load
-from tests.envs.rollouts import SHORT, STEPS, STILL, advance, digest, make, near_touch, rollout, sampled
+from lobenv.scenario import load, presets
+from tests.envs.rollouts import SHORT, STEPS, STILL, advance, digest, make, near_touch, own_account, rollout, sampled
 
 ACTIONS = ("continuous", "discrete", "multidiscrete")
 OBSERVATIONS = ("flat", "dict")
@@ -120,6 +120,16 @@ def test_a_scenario_is_a_name_a_path_a_mapping_or_an_object(tmp_path):
     named = digest(rollout(make(scenario="calm"), actions, seed=3))
     for source in (path, str(path), {"base": "calm"}, load("calm")):
         assert digest(rollout(make(scenario=source), actions, seed=3)) == named
+
+
+@pytest.mark.parametrize("preset", sorted(set(presets()) - {"replay"}))
+def test_every_preset_can_be_traded(preset):
+    env = make(scenario=preset, overrides={"session.duration_s": 5.0})
+    steps = rollout(env, near_touch(1, 10), seed=1)
+    assert len(steps) == 11
+    assert steps[-1].terminated
+    assert all(step.observation in env.observation_space for step in steps)
+    assert own_account(env)["orders_sent"] > 0
 
 
 def test_latency_and_fees_are_shorthands_of_overrides():

@@ -152,6 +152,24 @@ def test_the_snapshot_of_a_market_with_other_agents_is_refused():
         Batch(scenario).restore(pair.snapshot())
 
 
+def test_the_tape_goes_back_with_the_market():
+    batch, rows = Batch(load(LIVELY), tape=True), np.zeros(1, np.int64)
+    actions = near_touch(2, 6)[:, None, None]
+    batch.reset(rows, np.ones(1, np.uint64))
+    for action in actions[:3]:
+        batch.step(action)
+    snapshot, before = batch.snapshot(), batch.tape().copy()
+    for action in actions[3:]:
+        batch.step(action)
+    after = batch.tape().copy()
+    batch.restore(snapshot)
+    assert batch.tape().tobytes() == before.tobytes()
+    for action in actions[3:]:
+        batch.step(action)
+    assert batch.tape().tobytes() == after.tobytes()
+    assert 0 < len(before) < len(after)
+
+
 def test_a_row_of_a_batch_is_restored_alone():
     envs = MarketMakingVectorEnv(3, scenario=LIVELY, max_episode_steps=10)
     envs.reset(seed=1)

@@ -39,6 +39,7 @@ def lab(tmp_path):
 
 
 def run_in(folder):
+    """The one run in a folder."""
     (path,) = folder.glob("*_policy_lab")
     return RunDirectory.open(path)
 
@@ -255,8 +256,8 @@ def test_a_run_without_any_finished_episode_says_so(lab, tmp_path, capsys, fragi
 
 
 @pytest.fixture
-def interrupted(monkeypatch, lab, tmp_path):
-    """A run of two policies stopped in its third of four batches."""
+def interrupted(monkeypatch, lab, tmp_path, capsys):
+    """A run of two policies stopped in its third of four batches; what it said can still be read."""
     whole, calls = policy_lab.play, []
 
     def stop(*arguments):

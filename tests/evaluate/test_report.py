@@ -235,12 +235,13 @@ def test_scalars_without_tensorboard_say_what_to_install(tmp_path, finished_repo
         write_scalars(finished_report.rows, tmp_path)
 
 
-def test_the_close_up_shows_the_minute_with_the_most_fills():
+def test_the_close_up_shows_the_minute_with_the_most_maker_fills():
     times = pl.Series([float(second) for second in range(301)])
     quotes = pl.DataFrame({"time_s": times, "tick_size": 0.01} | dict.fromkeys(("mid", "bid", "ask"), times * 0 + 100))
     quotes = quotes.with_columns(best_bid=99.0, best_ask=101.0)
-    seconds = [10.0, *(200.0 + i for i in range(20))]
-    fills = pl.DataFrame({"time_ns": [round(s * 1e9) for s in seconds], "side": [1] * 21, "price": [100] * 21})
+    seconds = [10.0, *(200.0 + i for i in range(20)), *[300.0] * 30]
+    fills = pl.DataFrame({"time_ns": [round(s * 1e9) for s in seconds], "maker": [1] * 21 + [0] * 30})
+    fills = fills.with_columns(side=pl.lit(1), price=pl.lit(100))
     assert plots.quotes_close_up(quotes, fills).axes[0].get_xlim() == (198.0, 258.0)
     assert plots.quotes_close_up(quotes, fills.clear()).axes[0].get_xlim() == (0.0, 60.0)
 

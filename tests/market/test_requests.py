@@ -217,8 +217,8 @@ def test_a_pegged_order_cannot_be_given_another_price(market):
 
 def test_a_replacement_may_grow_to_the_inventory_cap_and_no_further():
     market = Market(small_template(trader(1, inventory_cap=20), trader(2)))
-    order = market.order(1, 1, 1_000, 10)
-    market.replace(1, order, 1_001, 21)
-    assert last(market) == (REJECTED, REASON_LIMIT_BREACHED, 0, 10)
+    order = market.order(1, 1, 1_000, 19)
     market.replace(1, order, 1_001, 20)
     assert last(market) == (REPLACED, REASON_NONE, 0, 20)
+    market.replace(1, order, 1_001, 21)
+    assert last(market) == (REJECTED, REASON_LIMIT_BREACHED, 0, 20)
