@@ -8,10 +8,12 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 BAR_PERIOD_S = 0.1
 LINE_PERIOD_S = 10.0
+LABEL_WIDTH = 30  # so that the bar does not jump from policy to policy
 
 
 class _StepRate(ProgressColumn):
@@ -44,7 +46,7 @@ class LabProgress:
         self._started = self._shown = time.monotonic()
         self._label = ""
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=LABEL_WIDTH)),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[finished]:,}/{task.fields[episodes]:,} episodes", markup=False),
             _StepRate(),
