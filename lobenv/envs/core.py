@@ -60,17 +60,8 @@ class Snapshot:
 
 
 def maker_of(scenario: Scenario, name: str = "maker") -> External:
-    """The external market maker that a scenario describes.
-
-    Raises:
-        ValueError: The session is too short for a decision.
-    """
+    """The external market maker that a scenario describes."""
     maker = scenario.maker
-    if scenario.steps < 1:
-        raise ValueError(
-            f"session.duration_s must be at least maker.decision_interval_s = {maker.decision_interval_s:g}, "
-            f"got {scenario.session.duration_s:g}"
-        )
     books = [book.name for book in scenario.books]
     return External(
         name=name,
@@ -140,6 +131,11 @@ class Batch:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
+        if externals is None and scenario.steps < 1:
+            raise ValueError(
+                f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
+                f"got {scenario.maker.decision_interval_s:g}"
+            )
         self.scenario, self.num_envs = scenario, num_envs
         self.task = task or Task()
         self.externals = tuple(externals) if externals is not None else (maker_of(scenario),)

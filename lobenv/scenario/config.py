@@ -263,11 +263,6 @@ class Scenario(Frozen):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        if self.maker.decision_interval_s > self.session.duration_s:
-            raise ValueError(
-                f"maker.decision_interval_s must be at most session.duration_s ({self.session.duration_s:g}), "
-                f"got {self.maker.decision_interval_s:g}"
-            )
         books = [book.name for book in self.books]
         if len(set(books)) != len(books):
             raise ValueError(f"books: names must differ, got {', '.join(books)}")
