@@ -105,7 +105,7 @@ _announced = False
 
 
 @contextmanager
-def announced_compilation(seconds: int = 40) -> Iterator[None]:
+def announced_compilation(seconds: int = 60) -> Iterator[None]:
     """Say once on stderr that the market is being compiled, when nothing is cached yet, and how long it took."""
     global _announced
     with _announce_lock:
