@@ -40,6 +40,8 @@ class Options:
     """Folder or message file of the recorded day, for scenarios that replay one."""
     symbol: str | None = None
     """Ticker to look for in the folder."""
+    lenient: bool = False
+    """Skip damaged rows of the recorded day and say how many, instead of refusing it."""
     latency: str | None = None
     """Latency profile of the market maker; by default the scenario's."""
     fees: str | None = None
@@ -62,7 +64,7 @@ class Options:
     """Write TensorBoard scalars too, where TensorBoard is installed."""
 
 
-_STORED = ("policies", "scenarios", "seeds", "baseline", "data", "symbol", "latency", "fees", "overrides")
+_STORED = ("policies", "scenarios", "seeds", "baseline", "data", "symbol", "lenient", "latency", "fees", "overrides")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Comparison:
             "scenarios": list(self.scenarios),
             "seeds": list(self.seeds),
             "baseline": self.baseline,
-            **{name: getattr(self.options, name) for name in ("data", "symbol", "latency", "fees")},
+            **{name: getattr(self.options, name) for name in ("data", "symbol", "lenient", "latency", "fees")},
             "overrides": list(self.options.overrides),
             "settings": {name: scenario.model_dump(mode="json") for name, scenario in self.scenarios.items()},
         }
@@ -203,7 +205,7 @@ def _scenarios(options: Options) -> dict[str, Scenario]:
     if recording and not replaying:
         raise ValueError(f"{next(iter(recording))}: none of {', '.join(scenarios)} replays a recorded day")
     for name in replaying:
-        scenarios[name] = configure(scenarios[name], {"replay": recording})
+        scenarios[name] = configure(scenarios[name], {"replay": {**recording, "lenient": options.lenient}})
         _check_recording(name, scenarios[name])
     return scenarios
 

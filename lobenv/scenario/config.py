@@ -224,10 +224,12 @@ class Replay(Frozen):
     Attributes:
         data: Folder or message file of a LOBSTER day; empty until the caller names it.
         symbol: Ticker to look for in a folder.
+        lenient: Skip damaged rows and say how many, instead of refusing the files.
     """
 
     data: str = ""
     symbol: str = ""
+    lenient: bool = False
 
 
 class Scenario(Frozen):

@@ -8,6 +8,7 @@ shows is whether quotes would have been reached, in the queue and in time; it ca
 from __future__ import annotations
 
 import hashlib
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -104,7 +105,7 @@ class Recording:
         """
         if scenario.replay is None:
             raise ScenarioError(f"replay: scenario {scenario.name} has none; {ADVICE}")
-        self.day = _read_day(*message_file(scenario), scenario.tick_size)
+        self.day = _read_day(*message_file(scenario), scenario.tick_size, scenario.replay.lenient)
         self._open_ns = round(scenario.session.open_s * NANOSECONDS)
         self._length_ns = scenario.close_ns - self._open_ns
         self._slack_ns = self.day.last_ns - self.day.first_ns - self._length_ns
@@ -224,8 +225,9 @@ def _pairs(place: Path) -> dict[LobsterName, tuple[Path, Path]]:
     return pairs
 
 
-def _read_day(messages: Path, book: Path, tick_size: float) -> RecordedDay:
-    return _read_day_once(messages, book, tick_size, (messages.stat().st_mtime_ns, book.stat().st_mtime_ns))
+def _read_day(messages: Path, book: Path, tick_size: float, lenient: bool) -> RecordedDay:
+    changed_ns = (messages.stat().st_mtime_ns, book.stat().st_mtime_ns)
+    return _read_day_once(messages, book, tick_size, lenient, changed_ns)
 
 
 @lru_cache(maxsize=FILES_KEPT)
@@ -233,9 +235,14 @@ def _read_day_once(
     messages: Path,
     book: Path,
     tick_size: float,
+    lenient: bool,
     changed_ns: tuple[int, int],  # noqa: ARG001 (a file that has changed since is read anew)
 ) -> RecordedDay:
     try:
-        return RecordedDay(reconstruct(read_lobster(messages, book).rescale(tick_size)))
+        day = read_lobster(messages, book, lenient=lenient)
+        if day.skipped:
+            skipped = ", ".join(f"{count} ({reason})" for reason, count in day.skipped.items())
+            warnings.warn(f"{messages.name}: rows skipped: {skipped}", stacklevel=2)
+        return RecordedDay(reconstruct(day.rescale(tick_size)))
     except TapeError as error:
         raise ScenarioError(f"replay.data: {error}") from None

@@ -340,3 +340,15 @@ def test_touch_of_a_replayed_real_day_is_the_recorded_one_nearly_always():
             last = records[np.searchsorted(records["time"], start + until_s * SECOND, side="right") - 1]
             agrees.append(market.world.books[0]["shown"].tolist() == [last["best_bid"], last["best_ask"]])
     assert np.mean(agrees) > 0.95
+
+
+def test_damaged_row_is_refused_with_file_and_line_or_skipped_and_counted_when_lenient(tmp_path):
+    folder = write_day(tmp_path)
+    messages = next(path for path in folder.glob("*_message_*"))
+    lines = messages.read_text().splitlines()
+    lines[3] = lines[3].rsplit(",", 1)[0] + ",7"
+    messages.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ScenarioError, match=rf"{messages.name}:4: "):
+        Recording(scenario_of(folder))
+    with pytest.warns(UserWarning, match=rf"{messages.name}: rows skipped: 1 \("):
+        Recording(scenario_of(folder, {"replay.lenient": True}))
