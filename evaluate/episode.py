@@ -62,7 +62,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Paths:
-    """The course of E episodes, sampled at each decision and at the end; every array is (E, T+1) but for `length`.
+    """The course of E episodes, sampled at each decision and at the end; every array is (E, T+1) but the last two.
 
     Attributes:
         time_s: time of the sample [s since the session's open].
@@ -75,6 +75,8 @@ class Paths:
         cash: what sales brought less what purchases cost [$], before fees.
         fees: fees paid so far less rebates [$], positive is paid.
         length: (E,) number of samples that belong to the episode, 1..T+1; what follows is ignored.
+        held_at_end: (E,) own position just before the forced liquidation of the episode's end [shares]; what the kill
+            switch closed was closed before.
     """
 
     time_s: NDArray[Any]
@@ -87,13 +89,14 @@ class Paths:
     cash: NDArray[Any]
     fees: NDArray[Any]
     length: NDArray[Any]
+    held_at_end: NDArray[Any]
 
     def __post_init__(self) -> None:
         shape = self.time_s.shape
         if len(shape) != 2:
             raise ValueError(f"time_s must have shape (E, T+1), got {shape}")
         for field in fields(self):
-            expected = shape[:1] if field.name == "length" else shape
+            expected = shape[:1] if field.name in {"length", "held_at_end"} else shape
             found = getattr(self, field.name).shape
             if found != expected:
                 raise ValueError(f"{field.name} must have shape {expected} as time_s has, got {found}")

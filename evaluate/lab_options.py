@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 import yaml
 
 import policies
-from evaluate.rollout import market_spec
+from evaluate.learned import facts
 from lobenv.envs.interface import configure
 from lobenv.scenario.config import Scenario
+from policies import Policy
 from policies.rule import RULES
 
 FIRST_SEED = 1_000_000  # training draws its seeds from below
 QUICK_SEEDS = 4
 LARGEST_SEED = 2**63 - 1
-DEFAULT_BASELINE = "fixed_spread"
+BASELINES = ("tuned:zoo", "fixed_spread")  # the first of them that plays
 DEFAULT_FAMILY = "rule:"
 
 
@@ -26,8 +28,17 @@ DEFAULT_FAMILY = "rule:"
 class Options:
     """What to compare, and how to run it."""
 
-    policies: tuple[str, ...] = tuple(RULES)
-    """Policies: names of rules, or addresses with parameters such as 'glft?gamma=0.02'."""
+    policies: tuple[str, ...] = (
+        "do_nothing",
+        "fixed_spread",
+        "avellaneda_stoikov",
+        "glft",
+        "tuned:zoo",
+        "ppo:zoo",
+        "gp:zoo",
+    )
+    """Policies: names of rules, or addresses such as 'glft?gamma=0.02', ppo:calm, gp:zoo (the zoo's policy of the
+    scenario at hand, else the one of all), ppo:./folder."""
     scenarios: tuple[str, ...] = ("calm", "volatile", "news_jump")
     """Scenarios: names of presets, or YAML files."""
     seeds: str = "64"
@@ -35,7 +46,9 @@ class Options:
     first_seed: int = FIRST_SEED
     """First seed where --seeds is a number; training draws from below the default, so that these are held out."""
     baseline: str | None = None
-    """Policy that the others are compared with; by default fixed_spread, or the first policy where it is absent."""
+    """Policy that the others are compared with; by default tuned:zoo, else fixed_spread, else the first."""
+    fallback: str | None = None
+    """Policy that stands in, with a warning, where a learned one cannot be loaded; by default that is an error."""
     data: str | None = None
     """Folder or message file of the recorded day, for scenarios that replay one."""
     symbol: str | None = None
@@ -64,7 +77,8 @@ class Options:
     """Write TensorBoard scalars too, where TensorBoard is installed."""
 
 
-_STORED = ("policies", "scenarios", "seeds", "baseline", "data", "symbol", "lenient", "latency", "fees", "overrides")
+_PLAIN = ("fallback", "data", "symbol", "lenient", "latency", "fees")
+_STORED = ("policies", "scenarios", "seeds", "baseline", *_PLAIN, "overrides")
 
 
 @dataclass(frozen=True)
@@ -72,15 +86,21 @@ class Comparison:
     """A checked comparison.
 
     Attributes:
-        addresses: Name of each policy to the address under which it is loaded.
+        policies: Names of the policies.
         scenarios: Name of each scenario to its market.
+        loaded: (policy, scenario) to what decides there.
+        learned: Policy to scenario to `learned.facts` of those that are no rules.
+        warnings: What was said while they were loaded, a line each.
         seeds: Of the markets that every policy meets.
         baseline: Name of the policy that the others are compared with.
         options: What it was made from.
     """
 
-    addresses: Mapping[str, str]
+    policies: tuple[str, ...]
     scenarios: Mapping[str, Scenario]
+    loaded: Mapping[tuple[str, str], Policy]
+    learned: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    warnings: tuple[str, ...]
     seeds: tuple[int, ...]
     baseline: str
     options: Options
@@ -88,12 +108,13 @@ class Comparison:
     def config(self) -> dict[str, Any]:
         """Everything its figures depend on, JSON-able; `stored_options` leads back from it."""
         return {
-            "policies": list(self.addresses),
+            "policies": list(self.policies),
             "scenarios": list(self.scenarios),
             "seeds": list(self.seeds),
             "baseline": self.baseline,
-            **{name: getattr(self.options, name) for name in ("data", "symbol", "lenient", "latency", "fees")},
+            **{name: getattr(self.options, name) for name in _PLAIN},
             "overrides": list(self.options.overrides),
+            "learned": self.learned,
             "settings": {name: scenario.model_dump(mode="json") for name, scenario in self.scenarios.items()},
         }
 
@@ -109,11 +130,21 @@ def check(options: Options) -> Comparison:
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     seeds = _seeds(options)
-    for address in options.policies:
-        policies.check(_address(address))
     scenarios = _scenarios(options)
-    addresses = _policies(options, next(iter(scenarios.values())))
-    return Comparison(addresses, scenarios, seeds, _baseline(options, list(addresses)), options)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        loaded = _load(options, scenarios)
+    names = tuple(dict.fromkeys(name for name, _ in loaded))
+    return Comparison(
+        names,
+        scenarios,
+        loaded,
+        _learned(loaded),
+        tuple(dict.fromkeys(str(warning.message) for warning in said)),
+        seeds,
+        _baseline(options, names),
+        options,
+    )
 
 
 def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
@@ -170,22 +201,41 @@ def _address(text: str) -> str:
     return text if ":" in text.partition("?")[0] else DEFAULT_FAMILY + text
 
 
-def _name(address: str, scenario: Scenario) -> str:
-    """The one short name that all ways to write an address have in common."""
-    return policies.load(_address(address), market_spec(scenario)).name.removeprefix(DEFAULT_FAMILY)
+def _name(address: str, policy: Policy) -> str:
+    """What a policy is called in the comparison: one short name for all ways to write a rule's address."""
+    return policy.name.removeprefix(DEFAULT_FAMILY) if address.startswith(DEFAULT_FAMILY) else address
 
 
-def _policies(options: Options, scenario: Scenario) -> dict[str, str]:
+def _load(options: Options, scenarios: Mapping[str, Scenario]) -> dict[tuple[str, str], Policy]:
+    """Every policy in every scenario, policy by policy."""
     if not options.policies:
         raise ValueError(f"policies must name at least one of {', '.join(RULES)}, got none")
-    names = [_name(address, scenario) for address in options.policies]
-    _refuse_doubled("policies", names)
-    return {name: _address(name) for name in names}
+    fallback = None if options.fallback is None else _address(options.fallback)
+    if fallback is not None:
+        policies.check(fallback)
+    loaded: dict[tuple[str, str], Policy] = {}
+    for address in map(_address, options.policies):
+        for scenario, market in scenarios.items():
+            policy = policies.load(address, policies.market_spec(market), fallback=fallback)
+            if (_name(address, policy), scenario) in loaded:
+                raise ValueError(f"policies must differ, got {_name(address, policy)!r} twice")
+            loaded[_name(address, policy), scenario] = policy
+    return loaded
 
 
-def _baseline(options: Options, names: list[str]) -> str:
+def _learned(loaded: Mapping[tuple[str, str], Policy]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Policy to scenario to `facts` of those that are no rules."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for (name, scenario), policy in loaded.items():
+        told = facts(policy, _address(name))
+        if told is not None:
+            found.setdefault(name, {})[scenario] = told
+    return found
+
+
+def _baseline(options: Options, names: Sequence[str]) -> str:
     if options.baseline is None:
-        return DEFAULT_BASELINE if DEFAULT_BASELINE in names else names[0]
+        return next((name for name in BASELINES if name in names), names[0])
     baseline = options.baseline.removeprefix(DEFAULT_FAMILY)
     if baseline not in names:
         raise ValueError(f"baseline must be one of {', '.join(names)}, got {options.baseline!r}")

@@ -15,7 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluate.episode import COUNT, FILL, Constants, Paths
+from lobenv.envs.task import Reward
 
+CRITERION = Reward()  # what inventory costs in the risk-adjusted P&L, whatever the batch itself paid for
 HORIZONS_S = (1, 5, 30)
 SHARPE_FLOOR = 1e-12  # a standard deviation below this share of the largest wealth is rounding, not risk
 
@@ -78,6 +80,16 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("pnl", "P&L", "$", "higher", ",.2f", "Cash less fees plus inventory at the mid, over the episode."),
+        Metric(
+            "risk_adjusted_pnl",
+            "risk-adjusted P&L",
+            "$",
+            "higher",
+            ",.2f",
+            f"P&L less {CRITERION.inventory_aversion:g} $ per lot² and second of inventory held and "
+            f"{CRITERION.terminal_aversion:g} $ per lot² of that left at the close: the environment's default reward, "
+            "summed (the criterion of Cartea, Jaimungal and Penalva 2015).",
+        ),
         Metric(
             "spread_captured",
             "spread",
@@ -174,6 +186,7 @@ def episode_metrics(paths: Paths, fills: NDArray[Any], counts: NDArray[Any], con
     _check_accounts(paths, fills, constants)
     columns = {
         **_pnl_parts(paths, fills, constants),
+        "risk_adjusted_pnl": paths.last(paths.pnl(constants)) - _inventory_cost(paths, constants),
         **_markouts(paths, fills, constants),
         **_risk(paths, constants),
         **_inventory(paths, fills, constants),
@@ -232,6 +245,15 @@ def _pnl_parts(paths: Paths, fills: NDArray[Any], constants: Constants) -> dict[
     edge = (fills["mid"] - fills["price"]) * _signed(fills) * constants.tick_size
     spread = _per_episode(paths, fills, edge)
     return {"pnl": pnl, "spread_captured": spread, "inventory_revaluation": pnl + fees - spread, "fees": fees}
+
+
+def _inventory_cost(paths: Paths, constants: Constants) -> NDArray[np.float64]:
+    """(E,) what the default reward takes for the inventory at the end of every step and for what is left [$]."""
+    lots, left = paths.inventory / constants.order_size, paths.held_at_end / constants.order_size
+    step = np.arange(lots.shape[1])
+    between = (step > 0) & (step < (paths.length - 1)[:, None])
+    squares = np.where(between, lots**2, 0.0).sum(axis=1) + np.where(paths.length > 1, left**2, 0.0)
+    return CRITERION.inventory_aversion * squares * constants.interval_s + CRITERION.terminal_aversion * left**2
 
 
 def _markouts(paths: Paths, fills: NDArray[Any], constants: Constants) -> dict[str, NDArray[Any]]:

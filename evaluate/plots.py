@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from evaluate.metrics import HORIZONS_S
+from evaluate.metrics import HORIZONS_S, Metric
 
 # Each colour is written into the drawing as the page's variable of that name, with this light value as what stands in.
 COLOURS = {
@@ -163,13 +163,14 @@ def _strip(axes: Axes, values: np.ndarray[Any, Any], place: int) -> None:
     axes.plot(values.mean(), place, marker="D", markersize=4.0, color=COLOURS["ink"], markeredgewidth=0)
 
 
-def paired_differences(differences: pl.DataFrame, comparison: pl.DataFrame, baseline: str) -> Figure:
+def paired_differences(differences: pl.DataFrame, comparison: pl.DataFrame, baseline: str, metric: Metric) -> Figure:
     """One row for each policy but the baseline: the difference on every shared seed, and its mean with interval.
 
     Args:
         differences: of one scenario, as `statistics.differences` returns them.
         comparison: of one scenario, as `statistics.paired` returns it; gives the order of the rows.
         baseline: name of the baseline.
+        metric: in which they are compared.
     """
     policies = comparison["policy"].to_list()
     with mpl.rc_context(SETTINGS):
@@ -182,7 +183,7 @@ def paired_differences(differences: pl.DataFrame, comparison: pl.DataFrame, base
                 ends = (row["difference_low"], row["difference_high"])
                 axes.plot(ends, (place, place), color=COLOURS["ink"], linewidth=2.4, solid_capstyle="round")
                 axes.plot(row["difference"], place, marker="D", markersize=4.6, color=COLOURS["ink"], markeredgewidth=0)
-        axes.set_xlabel(f"P&L less that of {baseline} on the same seed, $")
+        axes.set_xlabel(f"{metric.label} less that of {baseline} on the same seed, {metric.unit}")
     return figure
 
 

@@ -1,8 +1,9 @@
 """Compares policies on shared seeds: runs them, keeps every episode in a folder, prints the table, writes the report.
 
-    python -m evaluate.policy_lab                         # every rule, three scenarios, 64 seeds: a minute or two
+    python -m evaluate.policy_lab                         # rules and the zoo, three scenarios, 64 seeds: minutes
     python -m evaluate.policy_lab --quick                 # the same on 4 seeds
     python -m evaluate.policy_lab --policies fixed_spread 'glft?gamma=0.02' --scenarios calm --seeds 256
+    python -m evaluate.policy_lab --policies tuned:zoo ppo:./runs/RUN/policy --scenarios calm
     python -m evaluate.policy_lab --scenarios replay --data DIR --symbol AMZN
     python -m evaluate.policy_lab --resume runs/RUN       # goes on where an interrupted run stopped
 
@@ -25,18 +26,17 @@ import tyro
 
 import policies
 from evaluate.episode import Constants, fill_table, path_table, quote_table
-from evaluate.lab_options import Comparison, Options, check, with_stored
+from evaluate.lab_options import DEFAULT_FAMILY, Comparison, Options, check, with_stored
 from evaluate.metrics import episode_metrics
 from evaluate.progress import LabProgress
 from evaluate.report import Report
-from evaluate.rollout import Rollout, constants_of, market_spec, play
+from evaluate.rollout import Rollout, constants_of, markets_for, play
 from evaluate.run_directory import RunDirectory
 from evaluate.scalars import write_scalars
 from lobenv.envs.core import Batch
 from lobenv.market.network import PROFILES
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
 from lobenv.scenario.loading import presets
-from policies.rule import RULES
 
 LARGEST_BATCH = 128
 LARGEST_RECORD = 8_000_000  # samples kept in memory at once, 80 bytes each
@@ -88,7 +88,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 def _description() -> str:
     """What the command line's help begins with: what the module does, and the names that its options take."""
-    names = {"policies": RULES, "scenarios": presets(), "latency": PROFILES, "fees": FEE_SCHEDULES}
+    names = {
+        "policies": [address.removeprefix(DEFAULT_FAMILY) for address in policies.available()],
+        "scenarios": presets(),
+        "latency": PROFILES,
+        "fees": FEE_SCHEDULES,
+    }
     lines = [f"    --{option:<10} {', '.join(known)}" for option, known in names.items()]
     return "\n".join([f"{__doc__}\nNames that the options know:\n", *lines])
 
@@ -108,10 +113,12 @@ def batch_for(scenario: Scenario, comparison: Comparison) -> Batch:
 
 
 def _announce(comparison: Comparison, run: RunDirectory) -> None:
-    episodes = len(comparison.addresses) * len(comparison.scenarios) * len(comparison.seeds)
-    counts = ((comparison.addresses, "policy", "policies"), (comparison.scenarios, "scenario", "scenarios"))
+    episodes = len(comparison.policies) * len(comparison.scenarios) * len(comparison.seeds)
+    counts = ((comparison.policies, "policy", "policies"), (comparison.scenarios, "scenario", "scenarios"))
     sizes = [f"{len(items)} {one if len(items) == 1 else many}" for items, one, many in counts]
     seeds = f"{len(comparison.seeds)} seed{'' if len(comparison.seeds) == 1 else 's'}"
+    for warning in comparison.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"{' x '.join([*sizes, seeds])} = {episodes:,} episodes, in {_from_here(run.path)}", flush=True)
 
 
@@ -160,7 +167,7 @@ def _jobs(comparison: Comparison, finished: set[tuple[str, str, int]], sizes: Ma
     """
     for scenario in comparison.scenarios:
         for first in range(0, len(comparison.seeds), sizes[scenario]):
-            for policy in comparison.addresses:
+            for policy in comparison.policies:
                 chunk = comparison.seeds[first : first + sizes[scenario]]
                 seeds = tuple(seed for seed in chunk if (policy, scenario, seed) not in finished)
                 if seeds:
@@ -169,8 +176,8 @@ def _jobs(comparison: Comparison, finished: set[tuple[str, str, int]], sizes: Ma
 
 def _run_job(job: Job, comparison: Comparison, batch: Batch, run: RunDirectory, progress: LabProgress) -> None:
     """Run a batch of episodes and keep it."""
-    policy = policies.load(comparison.addresses[job.policy], market_spec(batch.scenario))
-    rollout = play(batch, policy, job.seeds, progress.step)
+    policy = comparison.loaded[job.policy, job.scenario]
+    rollout = play(markets_for(policy, batch), policy, job.seeds, progress.step)
     constants = constants_of(batch.scenario)
     metrics = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants)
     shown = [row for row, seed in enumerate(job.seeds) if seed == comparison.seeds[0]]
@@ -219,7 +226,7 @@ def _conclude(run: RunDirectory, tensorboard: bool) -> int:
 
 
 def _say_how_to_go_on(comparison: Comparison, run: RunDirectory) -> None:
-    wanted = len(comparison.addresses) * len(comparison.scenarios) * len(comparison.seeds)
+    wanted = len(comparison.policies) * len(comparison.scenarios) * len(comparison.seeds)
     print(f"\ninterrupted: {len(run.finished()):,} of {wanted:,} episodes are kept; to go on:", file=sys.stderr)
     print(f"  {_command('evaluate.policy_lab', '--resume', _from_here(run.path))}", file=sys.stderr)
 

@@ -19,11 +19,12 @@ from typing import Any
 import jinja2
 import polars as pl
 
-from evaluate import plots, statistics, tables
+from evaluate import learned, plots, statistics, tables
 from evaluate.metrics import METRICS
 from evaluate.run_directory import RunDirectory
 from evaluate.scalars import write_scalars
 
+PAIRED = ("risk_adjusted_pnl", "pnl")  # metrics in which the policies are compared seed by seed
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -51,12 +52,16 @@ class Report:
 
         Raises:
             FileNotFoundError: the folder holds no run.
-            ValueError: no episode has finished, or `baseline` names a policy that has no episodes.
+            ValueError: no episode has finished, the episodes lack a figure that the tables show, or `baseline` names a
+                policy that has none.
         """
         run = RunDirectory.open(run_path)
         rows = run.rows()
         if rows.is_empty():
             raise ValueError(f"{run.path} has no finished episode to report on")
+        lacking = [column.name for column in tables.COLUMNS if column.name not in rows.columns]
+        if lacking:
+            raise ValueError(f"{run.path} was made by another version of the lab: its episodes lack {lacking[0]}")
         policies = rows["policy"].unique(maintain_order=True).to_list()
         if baseline is not None and baseline not in policies:
             raise ValueError(f"baseline must be one of {', '.join(policies)}, got {baseline!r}")
@@ -69,8 +74,22 @@ class Report:
         return statistics.summarise(self.rows, self.baseline)
 
     def print(self) -> None:
-        """Print the comparison of every scenario on the console."""
+        """Print the comparison of every scenario on the console, and which artefact each learned policy was."""
         tables.print_tables(self.summary, self.baseline)
+        if self.who:
+            print()
+        for policy, scenarios, facts in self.who:
+            print(f"{policy} in {scenarios}: {facts.get('folder', facts['plays'])}{_trained_on(facts)}")
+
+    @cached_property
+    def who(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Policy, scenarios and facts of every artefact that played, as `learned.who` returns them."""
+        return learned.who(self.run.config.get("learned", {}), self.scenarios)
+
+    @cached_property
+    def scenarios(self) -> list[str]:
+        """Those with a finished episode."""
+        return self.rows["scenario"].unique(maintain_order=True).to_list()
 
     def html(self) -> str:
         """The report as one page that needs nothing but itself."""
@@ -81,14 +100,16 @@ class Report:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        scenarios = self.rows["scenario"].unique(maintain_order=True).to_list()
         return environment.get_template("report.html.j2").render(
             name=self.run.path.name,
             document=self.run.document,
             config=json.dumps(self.run.config, indent=2),
             baseline=self.baseline,
             columns=tables.COLUMNS,
-            scenarios=[self._scenario(scenario) for scenario in scenarios],
+            scenarios=[self._scenario(scenario) for scenario in self.scenarios],
+            gains=tables.gains(self.summary, self.baseline),
+            gains_note=tables.GAINS_NOTE,
+            who=self.who,
             policies=self.rows["policy"].unique(maintain_order=True).to_list(),
             episodes=len(self.rows),
             missing=self._missing(),
@@ -122,6 +143,7 @@ class Report:
                 {
                     "policy": policy,
                     "n": metrics["pnl"]["n"],
+                    "plays": self._plays(policy, scenario),
                     "cells": [tables.cell(column, metrics[column.name]) for column in tables.COLUMNS],
                 }
                 for policy, metrics in by_policy.items()
@@ -137,11 +159,16 @@ class Report:
             **self._episode(scenario, by_policy),
         }
 
+    def _plays(self, policy: str, scenario: str) -> str:
+        """What played under the name in a scenario, where the name does not say it."""
+        facts = self.run.config.get("learned", {}).get(policy, {}).get(scenario, {})
+        return facts.get("folder", facts.get("plays", ""))
+
     def _comparisons(self, scenario: str, policies: list[str]) -> dict[str, str]:
         """Figures made of episodes' rows alone."""
         rows = self.rows.filter(pl.col("scenario") == scenario)
         summary = self.summary.filter(pl.col("scenario") == scenario)
-        found = {
+        return {
             "distributions": plots.svg(
                 plots.distributions(rows, policies), f"d-{scenario}", f"Distribution of P&L by policy in {scenario}"
             ),
@@ -151,15 +178,22 @@ class Report:
             "markouts": plots.svg(
                 plots.markouts(summary, policies), f"m-{scenario}", f"Worth of maker fills over time in {scenario}"
             ),
-            "paired": "",
+            **{f"paired_{name}": self._paired(scenario, policies, name) for name in PAIRED},
         }
-        if self.baseline in policies and len(policies) > 1:
-            comparison = summary.filter((pl.col("metric") == "pnl") & (pl.col("policy") != self.baseline))
-            figure = plots.paired_differences(
-                statistics.differences(rows, str(self.baseline), "pnl"), comparison, str(self.baseline)
-            )
-            found["paired"] = plots.svg(figure, f"v-{scenario}", f"Paired differences to {self.baseline} in {scenario}")
-        return found
+
+    def _paired(self, scenario: str, policies: list[str], name: str) -> str:
+        """The drawing of the differences to the baseline in a metric, empty where there are none."""
+        if self.baseline not in policies or len(policies) == 1:
+            return ""
+        rows = self.rows.filter(pl.col("scenario") == scenario)
+        compared = (pl.col("scenario") == scenario) & (pl.col("metric") == name) & (pl.col("policy") != self.baseline)
+        figure = plots.paired_differences(
+            statistics.differences(rows, str(self.baseline), name),
+            self.summary.filter(compared),
+            str(self.baseline),
+            METRICS[name],
+        )
+        return plots.svg(figure, f"v-{name}-{scenario}", f"Differences to {self.baseline} in {name}, {scenario}")
 
     def _courses(self, scenario: str, policies: list[str]) -> dict[str, list[str]]:
         """Panels of P&L and inventory over time, one for each policy."""
@@ -202,6 +236,11 @@ class Report:
     def _recording(self, name: str, scenario: str, chosen: pl.Expr | bool = True) -> pl.DataFrame:
         table = self.run.recording(name)
         return table if table.is_empty() else table.filter(pl.col("scenario") == scenario, chosen)
+
+
+def _trained_on(facts: dict[str, Any]) -> str:
+    """What follows the folder of an artefact on the console."""
+    return f", trained on {', '.join(facts['trained_on'])}" if "trained_on" in facts else ", a stand-in"
 
 
 def _with_interval(row: dict[str, Any], episodes: int) -> tuple[str, str]:

@@ -13,35 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.episode import COUNT, FILL, Constants, Paths
+from lobenv.envs.action import ACTION_WIDTH
 from lobenv.envs.core import Batch
 from lobenv.envs.interface import Interface
-from lobenv.envs.observation import INDEX
 from lobenv.envs.reward import STATE_INDEX, STATE_WIDTH
-from lobenv.envs.step import RUNNING
+from lobenv.envs.step import CLOSED, RUNNING
 from lobenv.market.tables import MILLITICKS
 from lobenv.scenario.config import Scenario
-from policies import MarketSpec, Policy
-
-INTERFACE = Interface()  # policies speak the default action and observation
-
-
-def market_spec(scenario: Scenario) -> MarketSpec:
-    """The constants of a scenario that a policy may rely on."""
-    return MarketSpec(
-        order_size=scenario.maker.order_size_shares,
-        max_offset_ticks=scenario.maker.max_offset_ticks,
-        tick_size=scenario.tick_size,
-        inventory_cap_lots=scenario.maker.inventory_cap_lots,
-        decision_interval_s=scenario.maker.decision_interval_s,
-        session_s=scenario.session.duration_s,
-        index=INDEX,
-    )
+from policies import Policy, action_mode_of
 
 
 def constants_of(scenario: Scenario) -> Constants:
     """The constants of a scenario that metrics are computed with."""
     maker = scenario.maker
     return Constants(scenario.tick_size, maker.order_size_shares, maker.decision_interval_s)
+
+
+def markets_for(policy: Policy, batch: Batch) -> Batch:
+    """The batch itself, or where the policy is of another action mode, one that differs in that alone."""
+    mode = action_mode_of(policy)
+    if mode == batch.task.action:
+        return batch
+    task = batch.task.model_copy(update={"action": mode})
+    return Batch(batch.scenario, batch.num_envs, task=task, threads=batch.threads)
 
 
 @dataclass(frozen=True)
@@ -63,26 +57,30 @@ def play(batch: Batch, policy: Policy, seeds: Sequence[int], on_step: Callable[[
     """Run one session for every seed, from its first decision to its end.
 
     Args:
-        batch: At least n markets with one external agent; the first n are begun anew.
+        batch: At least n markets with one external agent, in the policy's action mode; the first n are begun anew.
         policy: Decides for all n at once.
         seeds: n of them; market and policy of an episode both draw from its seed.
         on_step: Called after every step with the number of episodes that took it.
 
     Raises:
-        ValueError: More seeds than markets, or an action that is no action.
+        ValueError: More seeds than markets, a policy of another action mode, or an action that is no action.
     """
     if len(seeds) > batch.num_envs:
         raise ValueError(f"seeds must be at most the batch's {batch.num_envs}, got {len(seeds)}")
+    if action_mode_of(policy) != batch.task.action:
+        raise ValueError(f"action mode of the batch must be {action_mode_of(policy)!r}, got {batch.task.action!r}")
+    interface = Interface(batch.task.action)
     rows = np.arange(len(seeds))
     batch.reset(rows, np.array(seeds, np.uint64))
     policy.reset(len(seeds), seeds)
     recorder = _Recorder(batch, len(seeds))
     recorder.sample(rows)
-    actions = np.zeros((batch.num_envs, 1, 2))
+    actions = np.zeros((batch.num_envs, 1, ACTION_WIDTH))
     running = rows
     while len(running):
         observation = batch.out.observation[: len(seeds), 0].copy()
-        actions[: len(seeds)] = INTERFACE.encode(policy.act(observation), len(seeds))
+        encoded = interface.encode(policy.act(observation), len(seeds))
+        actions[: len(seeds), :, : encoded.shape[2]] = encoded
         batch.step(actions, running)
         recorder.sample(running)
         if on_step is not None:
@@ -124,7 +122,17 @@ class _Recorder:
         """Everything kept, in the arrays of `episode`."""
         names = ("time_s", "mid", "bid", "ask", "best_bid", "best_ask", "inventory", "cash", "fees")
         columns = {name: np.ascontiguousarray(self.states[:, :, STATE_INDEX[name]].T) for name in names}
-        return Rollout(Paths(**columns, length=self.length), self._fills(), self._counts())
+        fills = self._fills()
+        held = columns["inventory"][np.arange(len(self.length)), self.length - 1] - self._liquidated(fills)
+        return Rollout(Paths(**columns, length=self.length, held_at_end=held), fills, self._counts())
+
+    def _liquidated(self, fills: NDArray[Any]) -> NDArray[np.float64]:
+        """(n,) shares bought less sold by the liquidation at the close: what was taken in the last moment."""
+        episodes = len(self.length)
+        closed = self.batch.out.session[:episodes] == CLOSED
+        end_ns = self.batch.worlds.clock["now"][:episodes, 0]
+        last = closed[fills["env"]] & (fills["maker"] == 0) & (fills["time_ns"] == end_ns[fills["env"]])
+        return np.bincount(fills["env"], np.where(last, fills["side"] * fills["qty"], 0.0), episodes).astype(np.float64)
 
     def _fills(self) -> NDArray[Any]:
         executed = np.concatenate(self.fills) if self.fills else np.zeros(0, self.batch.new_fills().dtype)

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluate.metrics import METRICS
+from evaluate.metrics import CRITERION, METRICS
 
 CONSOLE_WIDTH = 120  # where output goes to a file or a narrow terminal
-POLICY_WIDTH = 19
+POLICY_WIDTH = 18
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,77 @@ def _mean(head: str, name: str) -> Column:
     return Column(head, name, "mean", interval=False, meaning=f"{METRICS[name].meaning} Mean over episodes.")
 
 
+FIGURES_NOTE = (
+    "Means over episodes with 95 % intervals. gain and P(>) compare with the baseline on the same seeds; adj. is\n"
+    f"risk-adjusted P&L: less {CRITERION.inventory_aversion:g} $ per lot² and second held, "
+    f"{CRITERION.terminal_aversion:g} $ per lot² at the close. CVaR5: the worst 5 %."
+)
+FEWEST_SEEDS = 16  # on which a gain may be called clear
+GAINS_NOTE = (
+    "“ahead” and “behind”: the whole 95 % interval lies on that side of zero; “not clear”: it does not, or there are\n"
+    f"fewer than {FEWEST_SEEDS} seeds. Of twenty comparisons in which nothing differs about one comes out clear."
+)
+HEADLINE = "risk_adjusted_pnl"  # the metric that decides who is ahead
 COLUMNS = (
     Column("P&L", "pnl", "mean", True, f"{METRICS['pnl'].meaning} Mean, with its 95 % bootstrap interval."),
-    Column("IQM", "pnl", "iqm", False, "Interquartile mean of P&L: the mean of its middle half."),
-    Column("vs base", "pnl", "difference", True, "Mean difference in P&L to the baseline on the same seeds."),
+    Column("gain", "pnl", "difference", True, "Mean difference in P&L to the baseline on the same seeds."),
     Column(
         "P(>)", "pnl", "p_improve", True, "Probability to earn more than the baseline on a market; ties count half."
     ),
+    Column("adj. P&L", HEADLINE, "mean", True, f"Risk-adjusted P&L: {METRICS[HEADLINE].meaning} Mean over episodes."),
+    Column(
+        "adj. gain", HEADLINE, "difference", True, "Mean difference in risk-adjusted P&L to the baseline, paired too."
+    ),
+    Column("adj. P(>)", HEADLINE, "p_improve", True, "Probability of more risk-adjusted P&L than the baseline's."),
     Column("CVaR5", "pnl", "cvar", False, "Mean P&L of the worst 5 % of the episodes."),
     _mean("Sharpe", "sharpe"),
-    _mean("spread", "spread_captured"),
-    _mean("adv 5s", "adverse_selection_5s"),
     _mean("max|q|", "inventory_abs_max"),
     _mean("fill", "fill_ratio"),
-    _mean("quote", "quote_time"),
-    _mean("OTR", "order_to_trade"),
 )
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a policy gains over the baseline in one scenario, as printed, and whether that is more than chance.
+
+    Attributes:
+        figure: mean paired difference.
+        interval: its 95 % interval.
+        verdict: `ahead` or `behind` where the whole interval lies on that side of zero, else `not clear`.
+    """
+
+    figure: str
+    interval: str
+    verdict: Literal["ahead", "behind", "not clear"]
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval is clear of zero."""
+        return self.verdict != "not clear"
+
+
+def gain(row: dict[str, Any]) -> Gain | None:
+    """The headline's paired comparison in a row of `statistics.summarise`; None where no seed is shared.
+
+    Nothing is clear of zero on fewer than `FEWEST_SEEDS`, where a bootstrap interval is too narrow, nor by an interval
+    without width, which says nothing of chance.
+    """
+    low, high = row["difference_low"], row["difference_high"]
+    if row["difference"] is None:
+        return None
+    figure, interval = cell(Column("", row["metric"], "difference", interval=True, meaning=""), row)
+    clear = row["paired_n"] >= FEWEST_SEEDS and low < high and not low <= 0 <= high
+    return Gain(figure, interval, ("ahead" if low > 0 else "behind") if clear else "not clear")
+
+
+def gains(summary: pl.DataFrame, baseline: str | None) -> dict[str, dict[str, Gain | None]]:
+    """Every policy but the baseline to scenario to its gain in risk-adjusted P&L; empty without a baseline."""
+    found: dict[str, dict[str, Gain | None]] = {}
+    if baseline is not None:
+        others = summary.filter((pl.col("metric") == HEADLINE) & (pl.col("policy") != baseline))
+        for row in others.iter_rows(named=True):
+            found.setdefault(row["policy"], {})[row["scenario"]] = gain(row)
+    return found
 
 
 def cell(column: Column, row: dict[str, Any]) -> tuple[str, str]:
@@ -120,12 +175,31 @@ def console_table(summary: pl.DataFrame, scenario: str, baseline: str | None) ->
         unit = {"shares": "sh"}.get(column.unit, column.unit)
         table.add_column(Text(f"{column.head}\n{unit}"), justify="right", no_wrap=True)
     for policy, metrics in figures(summary, scenario).items():
-        cells = []
-        for column in COLUMNS:
-            figure, ends = cell(column, metrics[column.name])
-            cells.append(Text.assemble(figure, ("\n" + ends if ends else "", "dim")))
+        cells = [_written_cell(*cell(column, metrics[column.name])) for column in COLUMNS]
         note = f"{'baseline, ' if policy == baseline else ''}n={metrics['pnl']['n']}"
         table.add_row(Text.assemble(policy, ("\n" + note, "dim")), *cells)
+    return table
+
+
+def _written_cell(figure: str, below: str, style: str = "") -> Text:
+    return Text.assemble((figure, style), ("\n" + below if below else "", "dim"))
+
+
+def gains_table(summary: pl.DataFrame, baseline: str) -> Table:
+    """Gains in risk-adjusted P&L over the baseline in every scenario, for a console; bold where clear of zero."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    scenarios = summary["scenario"].unique(maintain_order=True).to_list()
+    table.add_column("policy", max_width=POLICY_WIDTH, overflow="fold")
+    for scenario in scenarios:
+        table.add_column(Text(scenario), justify="right", overflow="fold")
+    for policy, by_scenario in gains(summary, baseline).items():
+        cells = [
+            _written_cell(f"{found.figure} {found.verdict}", found.interval, "bold" if found.clear else "")
+            if (found := by_scenario.get(scenario)) is not None
+            else Text("–")
+            for scenario in scenarios
+        ]
+        table.add_row(Text(policy), *cells)
     return table
 
 
@@ -143,9 +217,9 @@ def print_tables(summary: pl.DataFrame, baseline: str | None, console: Console |
     for scenario in summary["scenario"].unique(maintain_order=True):
         console.print(console_table(summary, scenario, baseline))
         console.print()
-    console.print(
-        "Means over episodes with 95 % intervals; vs base and P(>) compare P&L with the baseline on the same seeds;\n"
-        "Sharpe has the horizon of one episode; adv 5s is the mid's move after maker fills, negative is adverse.",
-        style="dim",
-        highlight=False,
-    )
+    console.print(FIGURES_NOTE, style="dim", highlight=False)
+    if baseline is not None and summary["policy"].n_unique() > 1:
+        console.print()
+        console.print(f"risk-adjusted gain over {baseline} on the same seeds, $", style="italic", highlight=False)
+        console.print(gains_table(summary, baseline))
+        console.print(GAINS_NOTE, style="dim", highlight=False)

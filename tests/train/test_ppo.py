@@ -1,0 +1,229 @@
+"""The command trains, evaluates, exports and reports; it can be interrupted, resumed, and given wrong options."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("sb3_contrib")
+
+from stable_baselines3 import PPO
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import policies
+from evaluate.lab_options import FIRST_SEED
+from evaluate.metrics import METRICS
+from evaluate.run_directory import RunDirectory
+from lobenv.scenario import scenario_hash
+from policies.artefact import read_sidecar
+from tests.train.small import ITERATION, command_line, options, plan
+from train import ppo
+from train.callbacks import Milestones
+from train.evaluation import FIRST_VALIDATION_SEED
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run, and what the command said."""
+    root = tmp_path_factory.mktemp("runs")
+    assert ppo.main([*command_line(options(out=root, name="run", seed=5)), "--save-model"]) == 0
+    (folder,) = root.iterdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scalars(finished):
+    events = EventAccumulator(str(finished / "tensorboard"))
+    events.Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def market():
+    return policies.market_spec(plan().markets[0].scenario)
+
+
+def test_the_exported_policy_is_loaded_by_its_address_and_says_where_it_comes_from(finished):
+    policy = policies.load(f"ppo:{finished / 'policy'}", market())
+    policy.reset(2, 0)
+    assert policy.act(np.zeros((2, len(market().index)), np.float32)).shape == (2, 2)
+    sidecar = read_sidecar(finished / "policy", "ppo")
+    assert sidecar.scenarios[0].hash == scenario_hash(plan().markets[0].scenario)
+    assert sidecar.training.seeds == (5,)
+    assert sidecar.training.total_steps == 4 * ITERATION
+    assert (sidecar.algorithm, sidecar.name) == ("ppo", "run")
+    assert sidecar.training.hyperparameters["n_steps"] == 16
+
+
+def test_the_recorded_command_gives_the_same_training(finished):
+    command = read_sidecar(finished / "policy", "ppo").training.command
+    assert command.startswith("python -m train.ppo --seed 5 --total-timesteps 512 --overrides session.duration_s=30")
+    again = ppo.parse([word.strip("'") for word in command.split()[3:]])
+    kept = RunDirectory.open(finished).config["options"]
+    assert replace(again, out=Path(kept["out"]), name="run", threads=1) == options(
+        out=Path(kept["out"]), name="run", seed=5, save_model=True
+    )
+
+
+def test_the_figures_of_the_sidecar_are_those_of_the_episodes_on_held_out_seeds(finished):
+    rows = RunDirectory.open(finished).rows()
+    own = rows.filter(policy="ppo")
+    assert own["seed"].to_list() == [FIRST_SEED + i for i in range(4)]
+    assert set(rows["policy"]) == {"ppo", "do_nothing", "avellaneda_stoikov"}
+    measured = read_sidecar(finished / "policy", "ppo").metrics["calm"]
+    for name, interval in measured.items():
+        values = own[name].drop_nulls()
+        assert interval.mean == pytest.approx(values.mean())
+        assert interval.low <= interval.mean <= interval.high
+        assert interval.episodes == len(values)
+    assert {"pnl", "risk_adjusted_pnl", "inventory_abs_mean"} <= set(measured)
+
+
+def test_evaluations_are_kept_for_curves(finished):
+    evaluations = json.loads((finished / "evaluations.json").read_text())
+    assert [row["timesteps"] for row in evaluations] == [0, 2 * ITERATION, 4 * ITERATION]
+    assert all(set(row["means"]) == {"calm"} for row in evaluations)
+
+
+def test_tensorboard_has_the_scalars_of_learner_evaluation_and_market(scalars):
+    assert {"train/loss", "rollout/ep_rew_mean", "time/fps", "train/learning_rate"} <= set(scalars)
+    steps = [0, 2 * ITERATION, 4 * ITERATION]
+    for tag in ("eval/mean_reward", "eval/risk_adjusted_pnl", "eval/beats_avellaneda_stoikov", "market/pnl"):
+        assert [step for step, _ in scalars[tag]] == steps
+    named = {tag.removeprefix("market/") for tag in scalars if tag.startswith("market/")}
+    assert {"spread_captured", "inventory_abs_mean", "quote_time", "fees"} <= named <= set(METRICS)
+
+
+def test_the_learning_rate_falls_to_nothing(scalars):
+    rates = [value for _, value in scalars["train/learning_rate"]]
+    assert rates == pytest.approx([rates[0], rates[0] * 2 / 3, rates[0] / 3, 0.0], abs=1e-9)
+    assert rates[0] > 1e-5
+
+
+def test_the_model_is_saved_as_stable_baselines_does_where_asked_for(finished):
+    assert PPO.load(finished / "model.zip", device="cpu").num_timesteps == 4 * ITERATION
+    assert (finished / "vecnormalize.pkl").is_file()
+
+
+def test_the_model_card_says_how_to_train_it_again_and_what_it_earns(finished):
+    card = (finished / "policy" / "MODEL_CARD.md").read_text()
+    assert "python -m train.ppo --seed 5" in card
+    assert "| calm | 4 | " in card
+    table = [line for line in card.splitlines() if line.startswith("| scenario")]
+    assert table[0].count(" | ") == card.splitlines()[card.splitlines().index(table[0]) + 2].count(" | ")
+
+
+def test_two_runs_of_one_seed_export_the_same_bytes(finished, tmp_path):
+    assert ppo.main(command_line(options(out=tmp_path, name="again", seed=5))) == 0
+    (folder,) = tmp_path.iterdir()
+    weights = [path / "policy" / "actor.safetensors" for path in (finished, folder)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_ctrl_c_keeps_a_checkpoint_says_how_to_go_on_and_going_on_finishes(finished, tmp_path, monkeypatch, capsys):
+    on_step = Milestones._on_step
+
+    def press(self):
+        if self.num_timesteps == ITERATION + 8:
+            signal.raise_signal(signal.SIGINT)
+        return on_step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Milestones, "_on_step", press)
+        assert ppo.main(command_line(options(out=tmp_path, name="cut", seed=5))) == 130
+    (folder,) = tmp_path.iterdir()
+    assert f"-m train.ppo --resume {folder}" in capsys.readouterr().err
+    assert not (folder / "policy").exists()
+    assert ppo.main(["--resume", str(folder)]) == 0
+    weights = [path / "policy" / "actor.safetensors" for path in (finished, folder)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+@pytest.mark.parametrize("algo", ["maskable_ppo", "ddpg"])
+def test_the_other_algorithms_end_in_a_policy_too(algo, tmp_path):
+    assert ppo.main(command_line(options(algo, out=tmp_path, name=algo, total_timesteps=2 * ITERATION))) == 0
+    (folder,) = tmp_path.iterdir()
+    sidecar = read_sidecar(folder / "policy", "ppo")
+    assert sidecar.algorithm == algo
+    assert sidecar.action.mode == ("discrete" if algo == "maskable_ppo" else "continuous")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "-1"], "seed must be from 0 to 218, got -1"),
+        (["--num-envs", "0"], "num_envs must be at least 1, got 0"),
+        (["--num-envs", "5000"], "num_envs must be at most 4096, got 5000"),
+        (["--scenarios", "clam"], "scenario 'clam' is unknown"),
+        (
+            ["--num-envs", "1", "--latencies", "metro", "retail"],
+            "num_envs must be at least 2, one for each combination",
+        ),
+        (["--algo", "sac", "--gae-lambda", "0.9"], "gae_lambda is no hyperparameter of sac"),
+        (
+            ["--algo", "sac", "--num-minibatches", "4"],
+            "num_minibatches goes with ppo and maskable_ppo, got it with sac",
+        ),
+        (["--num-minibatches", "3"], "num_minibatches must divide a rollout's"),
+        (["--num-minibatches", "4", "--batch-size", "64"], "num_minibatches and batch_size say the same"),
+        (["--initial-offset-ticks", "20"], "initial_offset_ticks must be above 0 and below 20, got 20"),
+        (
+            ["--algo", "maskable_ppo", "--initial-offset-ticks", "3"],
+            "initial_offset_ticks goes with continuous actions",
+        ),
+        (["--overrides", "session"], "overrides must read key=value, each key once, got 'session'"),
+        (["--resume", "nowhere"], "nowhere is no run directory"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
+    assert ppo.main([*arguments, "--out", str(tmp_path / "runs")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_resumed_run_keeps_its_options(finished, capsys):
+    assert ppo.main(["--resume", str(finished), "--seed", "6"]) == 2
+    assert f"seed of {finished} is 5 and stays so, got 6" in capsys.readouterr().err
+
+
+def test_a_run_of_another_command_is_not_resumed(tmp_path, capsys):
+    config = {"policies": [], "scenarios": [], "seeds": [], "baseline": None}
+    other = RunDirectory.create(tmp_path, "lab", config)
+    assert ppo.main(["--resume", str(other.path)]) == 2
+    assert "is no run of train.ppo" in capsys.readouterr().err
+
+
+def test_runs_of_different_seeds_share_no_market_and_none_is_held_out():
+    ends = []
+    for seed in (0, 1, 218):
+        first = plan(seed=seed).first_market_seed
+        ends += [first, first + 4_095]
+    assert ends == sorted(set(ends))
+    assert ends[-1] < FIRST_VALIDATION_SEED < plan().validation_seeds[-1] < FIRST_SEED == plan().test_seeds[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "lin_1e-3"),
+        ({"learning_rate": 0.002}, "lin_0.002"),
+        ({"learning_rate": 0.002, "anneal_lr": False}, 0.002),
+        ({"anneal_lr": False}, 0.001),
+    ],
+)
+def test_rate_and_annealing_are_given_apart(changes, expected, tmp_path):
+    path = tmp_path / "falling.yml"
+    path.write_text("Sentinel-MM-v0: {n_envs: 8, n_timesteps: 100, learning_rate: lin_1e-3}\n")
+    assert plan(hyperparameters=path, **changes).hyperparameters.settings["learning_rate"] == expected
+
+
+def test_minibatches_are_given_by_number_or_size():
+    chosen = plan(num_minibatches=4, batch_size=None)
+    assert chosen.hyperparameters.settings["batch_size"] == 8 * 16 // 4

@@ -1,0 +1,1 @@
+"""Trains policies: learners on Stable-Baselines3, formulas by genetic programming, each with its checks."""

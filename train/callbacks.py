@@ -1,0 +1,187 @@
+"""What happens beside the learning: progress, evaluations with a checkpoint each, and TensorBoard's own scalars."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import polars as pl
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import HParam
+
+from train import checkpoint
+from train.evaluation import CRITERION, Examination, History, Verdict, judge
+from train.export import TrainedActor, actor_of
+from train.options import Plan
+from train.progress import TrainingProgress
+
+TENSORBOARD_ONLY = ("stdout", "log", "json", "csv")
+
+
+class Interruption:
+    """Turns the first Ctrl-C into a wish that is granted between two iterations; the second one ends at once."""
+
+    def __init__(self) -> None:
+        """Start without a wish."""
+        self.wanted = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.wanted:
+            raise KeyboardInterrupt
+        self.wanted = True
+
+
+class Milestones(BaseCallback):
+    """Evaluates on held-out seeds and writes a checkpoint, every so many steps and at the end.
+
+    Both happen between two iterations: after the learning from one rollout, before the next one begins.
+
+    Attributes:
+        history: Verdicts so far.
+        best_actor: The actor of the best of them.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        examination: Examination,
+        rival: Mapping[str, pl.DataFrame],
+        folder: Path,
+        history: History,
+        best_actor: TrainedActor | None,
+        *,
+        random: Mapping[str, Any] | None,
+        interruption: Interruption,
+        progress: TrainingProgress,
+    ) -> None:
+        """Take over what an earlier process has reached, if there was one.
+
+        Args:
+            plan: The training.
+            examination: Episodes to be evaluated on.
+            rival: What the rival got in them.
+            folder: Of the run.
+            history: Of an earlier process of the same training, or a fresh one.
+            best_actor: Of the same.
+            random: Random streams of a checkpoint to go on from; None for a fresh training.
+            interruption: Whether the user wants an end.
+            progress: Where the last verdict is shown.
+        """
+        super().__init__()
+        self.history, self.best_actor = history, best_actor
+        self._plan, self._examination, self._folder = plan, examination, folder
+        self._interruption, self._progress = interruption, progress
+        self._rival, self._random = rival, random
+        self._earlier = history.seconds
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those of earlier processes included."""
+        return self._earlier + time.monotonic() - self._began
+
+    def _on_training_start(self) -> None:
+        self._began = time.monotonic()
+
+    def _on_rollout_start(self) -> None:
+        if self._random is not None:
+            checkpoint.restore_random(self.model, self._random)
+            self._random = None
+        if self._interruption.wanted:
+            self.save()
+            raise KeyboardInterrupt
+        if self.num_timesteps >= self._due():
+            self.evaluate()
+            self.save()
+
+    def _on_step(self) -> bool:
+        self._progress.at(self.num_timesteps)
+        return True
+
+    def _on_training_end(self) -> None:
+        if not self.history.verdicts or self.history.verdicts[-1].timesteps != self.num_timesteps:
+            self.evaluate()
+        self.save()
+
+    def _due(self) -> int:
+        """When the next evaluation is due: before the first step, and then at multiples of the period."""
+        every = self._plan.eval_every
+        return 0 if not self.history.verdicts else (self.history.verdicts[-1].timesteps // every + 1) * every
+
+    def evaluate(self) -> None:
+        """Play the held-out episodes, log what they say, and keep the actor if it is the best so far."""
+        actor = actor_of(self.model)
+        own = self._examination.metrics(actor.policy)
+        verdict = judge(own, self._rival, self.num_timesteps, self.seconds)
+        if self.history.add(verdict):
+            self.best_actor = actor
+        self.history.write(self._folder / "evaluations.json")
+        self._log(verdict)
+        self._progress.note = note_of(verdict)
+
+    def save(self) -> None:
+        """Write the checkpoint that an interrupted run goes on from."""
+        self.history.seconds = self.seconds
+        state = checkpoint.capture(self.model) | {"history": self.history, "best_actor": self.best_actor}
+        checkpoint.write(self._folder / checkpoint.LAST, state)
+
+    def _log(self, verdict: Verdict) -> None:
+        several = len(verdict.means) > 1
+        for scenario, means in verdict.means.items():
+            place = f"{scenario}/" if several else ""
+            for name, value in means.items():
+                self.logger.record(f"market/{place}{name}", value, TENSORBOARD_ONLY)
+            for name in (CRITERION, "pnl"):
+                self.logger.record(f"eval/{place}{name}", means[name], TENSORBOARD_ONLY)
+            for end, value in verdict.gains[scenario]._asdict().items():
+                tag = f"eval/{place}gain_over_avellaneda_stoikov"
+                self.logger.record(tag if end == "estimate" else f"{tag}_{end}", value, TENSORBOARD_ONLY)
+        rewards = [means[CRITERION] for means in verdict.means.values()]
+        self.logger.record("eval/mean_reward", sum(rewards) / len(rewards), TENSORBOARD_ONLY)
+        self.logger.record("eval/score", verdict.score, TENSORBOARD_ONLY)
+        self.logger.record("eval/beats_avellaneda_stoikov", float(verdict.beats_rival), TENSORBOARD_ONLY)
+        self.logger.dump(self.num_timesteps)
+
+
+def note_of(verdict: Verdict) -> str:
+    """A verdict in a few words, for the progress bar."""
+    figures = [f"{scenario} {means[CRITERION]:,.1f} $" for scenario, means in verdict.means.items()]
+    return "risk-adjusted " + ", ".join(figures[:3]) + (" …" if len(figures) > 3 else "")
+
+
+class HyperparameterTable(BaseCallback):
+    """Tells TensorBoard the hyperparameters of the run, and by which scalars runs are to be compared."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings.
+
+        Args:
+            settings: Name to plain value.
+        """
+        super().__init__()
+        self._settings = settings
+
+    def _on_training_start(self) -> None:
+        settings = {
+            name: value if isinstance(value, bool | str | float | int) else str(value)
+            for name, value in self._settings.items()
+        }
+        compared = ("eval/mean_reward", "eval/score", "eval/beats_avellaneda_stoikov", "rollout/ep_rew_mean")
+        self.logger.record("hparams", HParam(settings, dict.fromkeys(compared, 0.0)), TENSORBOARD_ONLY)
+
+    def _on_step(self) -> bool:
+        return True

@@ -1,0 +1,163 @@
+"""Checks that a future price in the observation is found at once, and that nothing is earned where there is none.
+
+    python -m train.check_leaked_price
+
+PPO is trained twice on a Poisson-fill market with large moves of the mid: shown the move that comes next, and not.
+Shown it, the learner has to reach 90 % of what the best policy makes of the leak, within 200,000 steps. Not shown it,
+no policy can. Where the first fails, the training does not learn; where the second does, it sees what it should not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from evaluate.plots import COLOURS, LEGEND, SETTINGS
+from train.hyperparameters import Hyperparameters
+from train.poisson_market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
+from train.poisson_optimum import Optimum, solve
+from train.poisson_training import Course, Finding, command, learn
+
+NAME = "leaked_price"
+# A step moves the mid by 1.5 $, half again what a fill at the best quote pays without the leak.
+VOLATILE = replace(MARKET, sigma=15.0, arrival_rate=30.0)
+# A position moves the reward by as much, which teaches nothing; so at most one lot is held.
+PENALTIES = replace(CRITERION, inventory_cap=1)
+SHARE = 0.9  # of what the leak is worth to the best policy
+EPISODES = 4096
+EVALUATION_SEED = 900_000
+SHOWN = {True: "next move shown", False: "not shown"}
+
+Floats = NDArray[np.float64]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of the module.
+
+    Args:
+        arguments: By default those of the process.
+
+    Returns:
+        Exit status: 0, 1 if the check failed, 2 for an option that does not do, 130 after Ctrl-C.
+    """
+    return command(NAME, __doc__, check, arguments)
+
+
+def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
+    """Train with and without the leak, and hold both to the best policy with the leak on the same markets.
+
+    Args:
+        hyperparameters: What shapes both trainings.
+        seed: Of both.
+    """
+    optima = {leaked: solve(VOLATILE, PENALTIES, leaked=leaked) for leaked in SHOWN}
+    courses = {leaked: _train(hyperparameters, seed, leaked) for leaked in SHOWN}
+    learned = {leaked: _earned(course.policy, leaked) for leaked, course in courses.items()}
+    best = {leaked: _earned(optimum.policy(VOLATILE.k), leaked) for leaked, optimum in optima.items()}
+    shares = {leaked: float(earned.mean() / best[True].mean()) for leaked, earned in learned.items()}
+    _print(learned, best)
+    passed = shares[True] >= SHARE > shares[False]
+    print(
+        f"{'passed' if passed else 'FAILED'}: of what the best policy makes of the leak PPO reaches {shares[True]:.1%} "
+        f"where it is shown the next move ({SHARE:.0%} needed) and {shares[False]:.1%} where it is not"
+    )
+    document = {
+        SHOWN[leaked]: {
+            "ppo": _mean_and_error(learned[leaked]),
+            "optimum": _mean_and_error(best[leaked]),
+            "optimum_exact": optima[leaked].value[0, PENALTIES.inventory_cap],
+            "share_of_the_optimum_with_the_leak": shares[leaked],
+            "timesteps": course.timesteps,
+            "earned": course.measured,
+            "steps_per_second": course.rate,
+        }
+        for leaked, course in courses.items()
+    }
+    return Finding(passed, {"seed": seed, "episodes": EPISODES} | document, draw(courses, optima))
+
+
+def _train(hyperparameters: Hyperparameters, seed: int, leaked: bool) -> Course:
+    env = PoissonVecEnv(hyperparameters.num_envs, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
+    return learn(env, hyperparameters, seed, lambda policy: float(_earned(policy, leaked).mean()))
+
+
+def _earned(policy: Decide, leaked: bool) -> Floats:
+    """The criterion of each evaluation episode [$], shape (EPISODES,); the same markets for every policy."""
+    env = PoissonVecEnv(EPISODES, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
+    return play(env, policy, EVALUATION_SEED)
+
+
+def _mean_and_error(values: Floats) -> dict[str, float]:
+    return {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
+
+
+def _print(learned: dict[bool, Floats], best: dict[bool, Floats]) -> None:
+    table = Table("policy", "agent's observation", title=f"Criterion, mean of {EPISODES:,} episodes, $", box=None)
+    table.add_column("mean", justify="right")
+    table.add_column("s.e.", justify="right")
+    table.add_column("of the best with the leak", justify="right")
+    for name, earned in (("best possible", best), ("PPO", learned)):
+        for leaked, words in SHOWN.items():
+            figures = _mean_and_error(earned[leaked])
+            share = earned[leaked].mean() / best[True].mean()
+            table.add_row(name, words, f"{figures['mean']:.2f}", f"{figures['standard_error']:.2f}", f"{share:.1%}")
+    Console(width=100).print(table)
+
+
+def draw(courses: dict[bool, Course], optima: dict[bool, Optimum]) -> Figure:
+    """What both policies earned in the course of their training, and the quotes of the one that is shown the next move.
+
+    Args:
+        courses: Of the trainings, by whether the next move is shown.
+        optima: Best policies, likewise.
+    """
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(8.0, 3.0))
+        earning, quoting = figure.subplots(1, 2)
+        _draw_earning(earning, courses, optima)
+        _draw_quotes(quoting, courses[True].policy, optima[True])
+    return figure
+
+
+def _draw_earning(axes: Any, courses: dict[bool, Course], optima: dict[bool, Optimum]) -> None:
+    for leaked, colour in ((True, "blue"), (False, "muted")):
+        course, optimum = courses[leaked], optima[leaked].value[0, PENALTIES.inventory_cap]
+        axes.axhline(optimum, color=COLOURS[colour], linewidth=0.8, linestyle=(0, (3, 2)))
+        axes.plot(
+            np.array(course.timesteps) / 1e3, course.measured, color=COLOURS[colour], label=f"PPO, {SHOWN[leaked]}"
+        )
+    axes.plot([], [], color=COLOURS["ink"], linewidth=0.8, linestyle=(0, (3, 2)), label="best possible")
+    axes.set(xlabel="steps of training, thousands", ylabel="criterion of an episode, $")
+    axes.set_title("what is earned", pad=26)
+    axes.margins(x=0)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, **LEGEND)
+
+
+def _draw_quotes(axes: Any, policy: Decide, optimum: Optimum) -> None:
+    """Bid and ask of PPO as dots on the optimum's lines, half way through the episode, before either move."""
+    inventory = np.arange(-4, 5)
+    middle = VOLATILE.steps // 2
+    for move, words, style in ((0, "down", (0, (3, 2))), (1, "up", "-")):
+        told = np.stack([inventory, np.full(9, 0.5), np.full(9, optimum.moves[move])], axis=1).astype(np.float32)
+        quoted, best = depths_of(policy(told), VOLATILE.k), optimum.at(middle, inventory, move)
+        for side, name, colour in ((0, "bid", "blue"), (1, "ask", "orange")):
+            axes.plot(
+                inventory, best[:, side], color=COLOURS[colour], linestyle=style, label=f"{name}, mid goes {words}"
+            )
+            axes.plot(inventory, quoted[:, side], "o", color=COLOURS[colour], markersize=3.5, markeredgewidth=0)
+    axes.set(xlabel="inventory, lots", ylabel="distance from the mid, $")
+    axes.set_title("quotes at half time: best (lines) and PPO (dots)", pad=26)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, **LEGEND)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

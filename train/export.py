@@ -1,0 +1,189 @@
+"""Takes the deciding part out of a trained learner, and writes it as an artefact that NumPy alone can run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save as safetensors_bytes
+from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import nn
+
+import lobenv
+from evaluate.provenance import commit, package_versions
+from lobenv.envs.observation import FIELDS
+from lobenv.scenario.loading import scenario_hash
+from policies.artefact import write_artefact
+from policies.base import MarketSpec
+from policies.ppo import WEIGHTS, NetworkPolicy
+from policies.sidecar import (
+    Action,
+    Commit,
+    Interval,
+    Network,
+    NetworkParameters,
+    NetworkSidecar,
+    Normalisation,
+    Training,
+    TrainingScenario,
+)
+from train.cards import model_card
+from train.markets import Market
+from train.mirrored import MirroredPolicy, unfolded
+from train.options import Plan
+
+ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
+OBSERVATION = tuple(field.name for field in FIELDS)
+
+
+@dataclass(frozen=True)
+class TrainedActor:
+    """What decides in a learner at one moment of its training: copies, which further training leaves alone.
+
+    Attributes:
+        parameters: Shape of the network, and normalisation.
+        tensors: Its weights, named as `policies.ppo.tensor_shapes` says.
+        action: How it acts.
+    """
+
+    parameters: NetworkParameters
+    tensors: Mapping[str, NDArray[np.float32]]
+    action: Action
+
+    def policy(self, market: MarketSpec) -> NetworkPolicy:
+        """The actor at work in a market."""
+        return NetworkPolicy(self.parameters, self.tensors, OBSERVATION, market, action=self.action)
+
+
+def actor_of(model: BaseAlgorithm) -> TrainedActor:
+    """Take the actor out of a learner.
+
+    Args:
+        model: A learner of any algorithm of `train.hyperparameters`, on flat observations.
+    """
+    modules, squash = _modules(model.policy)
+    linear = [module for module in modules if isinstance(module, nn.Linear)]
+    activations = {ACTIVATIONS[type(module)] for module in modules[:-1] if not isinstance(module, nn.Linear)}
+    names = [*(f"layer_{i}" for i in range(len(linear) - 1)), "head"]
+    tensors = {
+        f"{name}.{part}": getattr(layer, part).detach().cpu().numpy().astype(np.float32)
+        for name, layer in zip(names, linear, strict=True)
+        for part in ("weight", "bias")
+    }
+    masked = squash is None
+    return TrainedActor(
+        NetworkParameters(
+            network=Network(
+                layers=tuple(layer.out_features for layer in linear[:-1]),
+                activation="relu" if activations == {"relu"} else "tanh",
+                squash=squash,
+            ),
+            normalisation=_normalisation(model),
+        ),
+        tensors,
+        Action(mode="discrete", masked=True) if masked else Action(),
+    )
+
+
+def _modules(policy: Any) -> tuple[list[nn.Module], Any]:
+    """The layers of the actor, the activation of the head left out, and how its head is squashed."""
+    if isinstance(policy, MirroredPolicy):
+        layers = unfolded(policy)
+        return [*chain.from_iterable((layer, nn.Tanh()) for layer in layers[:-1]), layers[-1]], "clip"
+    if hasattr(policy, "action_net"):
+        continuous = hasattr(policy, "log_std")
+        return [*policy.mlp_extractor.policy_net, policy.action_net], "clip" if continuous else None
+    if hasattr(policy.actor, "latent_pi"):
+        return [*policy.actor.latent_pi, policy.actor.mu], "tanh"
+    return [module for module in policy.actor.mu if not isinstance(module, nn.Tanh)], "tanh"
+
+
+def _normalisation(model: BaseAlgorithm) -> Normalisation | None:
+    normalize: Any = model.get_vec_normalize_env()
+    if normalize is None or not normalize.norm_obs:
+        return None
+    return Normalisation(
+        mean=tuple(normalize.obs_rms.mean.tolist()),
+        variance=tuple(normalize.obs_rms.var.tolist()),
+        epsilon=normalize.epsilon,
+        clip=normalize.clip_obs,
+    )
+
+
+def export(
+    folder: Path,
+    actor: TrainedActor,
+    plan: Plan,
+    metrics: Mapping[str, Mapping[str, Interval]],
+    *,
+    steps: int,
+    seconds: float,
+) -> NetworkSidecar:
+    """Write a trained actor as an artefact.
+
+    Args:
+        folder: Where to; one that is there is replaced.
+        actor: What decides.
+        plan: What it was trained by.
+        metrics: Scenario to metric to what was measured on held-out seeds.
+        steps: Environment steps of the training.
+        seconds: Time it took.
+
+    Returns:
+        Its sidecar.
+    """
+    maker = plan.markets[0].scenario.maker
+    where = commit()
+    sidecar = NetworkSidecar(
+        name=plan.name,
+        algorithm=plan.options.algo,
+        created=datetime.now(UTC).date(),
+        lobenv_version=lobenv.__version__,
+        env_id=lobenv.MARKET_MAKING,
+        scenarios=tuple(_trained_on(market) for market in plan.markets),
+        order_size=maker.order_size_shares,
+        max_offset_ticks=maker.max_offset_ticks,
+        observation=OBSERVATION,
+        action=actor.action,
+        parameters=actor.parameters,
+        training=Training(
+            command=command_of(plan),
+            seeds=(plan.options.seed,),
+            total_steps=steps,
+            hyperparameters=plan.hyperparameters.plain() | {"initial_offset_fraction": plan.initial_fraction},
+            packages=package_versions(),
+            wall_seconds=round(seconds, 1),
+        ),
+        commit=None if where is None else Commit(**where),
+        metrics={name: dict(figures) for name, figures in metrics.items()},
+    )
+    weights = safetensors_bytes({name: np.ascontiguousarray(tensor) for name, tensor in actor.tensors.items()})
+    write_artefact(folder, sidecar, model_card(sidecar), {WEIGHTS: weights})
+    return sidecar
+
+
+def _trained_on(market: Market) -> TrainingScenario:
+    return TrainingScenario(
+        name=market.name, hash=scenario_hash(market.scenario), latency=market.latency, fees=market.fees
+    )
+
+
+def command_of(plan: Plan) -> str:
+    """The command line that trains the same again."""
+    given = plan.options.given()
+    words: list[str] = []
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag.removeprefix('--')}")
+        else:
+            values: Sequence[Any] = value if isinstance(value, tuple) else (value,)
+            words += [flag, *map(str, values)]
+    return shlex.join(["python", "-m", "train.ppo", *words])

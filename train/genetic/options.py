@@ -1,0 +1,273 @@
+"""What an evolution consists of: the options of its command line, and what they come to once checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from evaluate.lab_options import FIRST_SEED
+from lobenv.envs.interface import configure
+from lobenv.envs.observation import INDEX
+from lobenv.scenario.config import Scenario
+from lobenv.scenario.loading import scenario_hash
+from policies.sidecar import TrainingScenario
+from train.evaluation import FIRST_VALIDATION_SEED, RIVAL
+from train.genetic.formulas import TreeSpecies
+from train.genetic.rules import SPACE
+from train.genetic.species import Species
+
+ALL = "all"
+SMALLEST_POPULATION = 4  # a tournament of NSGA-II takes four
+LARGEST_HEIGHT = 17  # Koza's; higher trees are not readable anyway
+
+GENERATIONS = 20
+BASELINE = RIVAL.removeprefix("rule:")
+CONTROLS = ("do_nothing", BASELINE)  # played beside the winner in the final table
+# What changes no figure, and so may be another when a run is resumed.
+CHANGEABLE = ("workers", "ray_address", "threads", "tensorboard", "resume")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to evolve, in which markets, and how."""
+
+    genome: Literal["trees", "params"] = "trees"
+    """What evolves: formulas, or the parameters of closed-form rules."""
+    rule: str = ALL
+    """With params, the rule: fixed_spread, inventory_skewed, avellaneda_stoikov, glft, or all to let them compete."""
+    seed: int = 1
+    """Of the draws and of the market seeds."""
+    generations: int | None = None
+    """Generations, the first population included; by default 20."""
+    population: int = 50
+    """Genomes that survive a generation, and children that they have."""
+    episodes: int = 16
+    """Episodes that each genome plays in each market and latency profile in a generation."""
+    scenarios: tuple[str, ...] = ("calm",)
+    """Scenarios to train in: names of presets, YAML files, or all."""
+    latencies: tuple[str, ...] = ("retail", "geo")
+    """Latency profiles to be robust to, beside the scenario's own."""
+    fees: tuple[str, ...] = ()
+    """Fee schedules, each with every scenario; by default the scenarios' own."""
+    overrides: tuple[str, ...] = ()
+    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    fields: tuple[str, ...] = ()
+    """With trees, the observation fields that a formula may use, by default all."""
+    height: int = 7
+    """With trees, the largest height."""
+    validation_episodes: int = 64
+    """Episodes by which the winner is chosen at the end, on seeds from 900,000."""
+    test_episodes: int = 64
+    """Episodes by which the winner is measured, on the lab's held-out seeds from 1,000,000."""
+    workers: int = 1
+    """Processes that play; changes no figure. One is this process, with threads."""
+    ray_address: str | None = None
+    """Ray cluster that plays: local, auto or an address; changes no figure."""
+    threads: int | None = None
+    """Most threads of this process; changes no figure. By default as many as there are cores."""
+    out: Path = Path("runs")
+    """Folder in which the run gets its own."""
+    name: str | None = None
+    """What the run's folder is called, after the time; by default the genome, the scenarios and the seed."""
+    resume: Path | None = None
+    """Folder of an interrupted run to finish; it brings its own options. --generations may prolong it."""
+    tensorboard: bool = True
+    """Write TensorBoard scalars, where TensorBoard is installed."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """A scenario to train in.
+
+    Attributes:
+        name: As it was asked for.
+        scenario: With overrides and fees applied, at its own latency.
+        fees: Fee schedule; None for the scenario's own.
+    """
+
+    name: str
+    scenario: Scenario
+    fees: str | None
+
+    @property
+    def label(self) -> str:
+        """Name of the scenario, and of its fees where they were chosen."""
+        return ", ".join(part for part in (self.name, self.fees) if part)
+
+    @property
+    def trained_on(self) -> TrainingScenario:
+        """For the sidecar."""
+        return TrainingScenario(name=self.name, hash=scenario_hash(self.scenario), fees=self.fees)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked evolution.
+
+    Attributes:
+        options: What it was made from.
+        markets: M.
+    """
+
+    options: Options
+    markets: tuple[Market, ...]
+
+    @cached_property
+    def species(self) -> Species:
+        """The kind of genome."""
+        if self.options.genome == "trees":
+            return TreeSpecies(self.options.fields, self.options.height)
+        from train.genetic.rules import RuleSpecies
+
+        return RuleSpecies(tuple(SPACE) if self.options.rule == ALL else (self.options.rule,))
+
+    @cached_property
+    def conditions(self) -> tuple[Scenario, ...]:
+        """Every market at every latency profile, its own first: M (1 + profiles) scenarios."""
+        return tuple(
+            configure(market.scenario, latency=latency)
+            for market in self.markets
+            for latency in (None, *self.options.latencies)
+        )
+
+    @property
+    def generations(self) -> int:
+        """How many there are to be."""
+        return self.options.generations or GENERATIONS
+
+    @property
+    def latencies(self) -> int:
+        """L, the markets' own counted."""
+        return 1 + len(self.options.latencies)
+
+    @property
+    def steps_per_episode(self) -> float:
+        """Environment steps of an episode, averaged over the conditions."""
+        return sum(scenario.steps for scenario in self.conditions) / len(self.conditions)
+
+    @property
+    def scenarios(self) -> dict[str, Scenario]:
+        """Label to scenario of every market, at its own latency."""
+        return {market.label: market.scenario for market in self.markets}
+
+    @property
+    def family(self) -> Literal["gp", "tuned"]:
+        """Address family of the winner."""
+        return "gp" if self.options.genome == "trees" else "tuned"
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        stems = "-".join(Path(name).stem for name in self.options.scenarios)
+        return self.options.name or f"{self.family}_{stems}_seed{self.options.seed}"
+
+    @property
+    def validation_seeds(self) -> tuple[int, ...]:
+        """Of the episodes by which the winner is chosen."""
+        return tuple(range(FIRST_VALIDATION_SEED, FIRST_VALIDATION_SEED + self.options.validation_episodes))
+
+    @property
+    def test_seeds(self) -> tuple[int, ...]:
+        """Of the episodes by which the winner is measured."""
+        return tuple(range(FIRST_SEED, FIRST_SEED + self.options.test_episodes))
+
+    def config(self) -> dict[str, Any]:
+        """Everything its figures depend on, JSON-able; its first keys are those of the policy lab."""
+        return {
+            "policies": [self.family, *CONTROLS],
+            "scenarios": list(self.scenarios),
+            "seeds": list(self.test_seeds),
+            "baseline": BASELINE,
+            "options": stored(self.options),
+            "settings": {label: scenario.model_dump(mode="json") for label, scenario in self.scenarios.items()},
+        }
+
+
+def check(options: Options) -> Plan:
+    """Check everything before anything is run.
+
+    Raises:
+        ValueError: One line naming what is wrong and what is allowed.
+    """
+    least = {"population": SMALLEST_POPULATION, "seed": 0}
+    for name in (
+        "generations",
+        "population",
+        "episodes",
+        "validation_episodes",
+        "test_episodes",
+        "workers",
+        "threads",
+        "seed",
+    ):
+        value = getattr(options, name)
+        if value is not None and value < least.get(name, 1):
+            raise ValueError(f"{name} must be at least {least.get(name, 1)}, got {value}")
+    if not 1 <= options.height <= LARGEST_HEIGHT:
+        raise ValueError(f"height must be from 1 to {LARGEST_HEIGHT}, got {options.height}")
+    if options.rule not in (ALL, *SPACE):
+        raise ValueError(f"rule must be one of {', '.join(SPACE)} or {ALL}, got {options.rule!r}")
+    _check_names(options)
+    return Plan(options, _markets(options))
+
+
+def _check_names(options: Options) -> None:
+    if options.genome == "trees" and options.rule != ALL:
+        raise ValueError(f"rule goes with genome params, got {options.rule!r} with trees")
+    if options.genome == "params" and options.fields:
+        raise ValueError(f"fields go with genome trees, got {', '.join(options.fields)} with params")
+    for name in options.fields:
+        if name not in INDEX:
+            raise ValueError(f"fields must be among {', '.join(INDEX)}, got {name!r}")
+    for option in ("fields", "latencies"):
+        values: Sequence[str] = getattr(options, option)
+        doubled = [value for i, value in enumerate(values) if value in values[:i]]
+        if doubled:
+            raise ValueError(f"{option} must differ, got {doubled[0]!r} twice")
+
+
+def _markets(options: Options) -> tuple[Market, ...]:
+    """The scenarios with their fees; every latency profile is tried on each, so that a wrong one is found here."""
+    from train.markets import combinations
+    from train.options import parse_overrides
+
+    overrides = parse_overrides(options.overrides)
+    markets = tuple(
+        Market(found.name, found.scenario, found.fees)
+        for found in combinations(options.scenarios, (), options.fees, overrides)
+    )
+    for latency in options.latencies:
+        configure(markets[0].scenario, latency=latency)
+    return markets
+
+
+def stored(options: Options) -> dict[str, Any]:
+    """The options that a run's figures depend on, JSON-able."""
+    values = {field.name: getattr(options, field.name) for field in fields(Options) if field.name not in CHANGEABLE}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in plain.items()}
+
+
+def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
+    """The options of a run that is to be finished: its own, save for what changes no figure, and for its length.
+
+    Args:
+        options: Of the command line.
+        config: Of the run, as `Plan.config` made it.
+
+    Raises:
+        ValueError: The run is none of these, or the command line gives an option that the run has settled.
+    """
+    values = config.get("options")
+    if not isinstance(values, dict) or set(values) != set(stored(options)):
+        raise ValueError(f"{options.resume} is no run of train.gp: its configuration lacks such options")
+    own = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    own["out"], own_generations = Path(values["out"]), own.pop("generations")
+    for field in fields(Options):
+        given = getattr(options, field.name)
+        if field.name in own and given not in (field.default, own[field.name]):
+            raise ValueError(f"{field.name} of {options.resume} is {own[field.name]!r} and stays so, got {given!r}")
+    return replace(options, **own, generations=options.generations or own_generations)

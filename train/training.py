@@ -1,0 +1,167 @@
+"""A training from its plan to its policy: builds or restores the learner, trains it, and exports what came of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Self
+
+import polars as pl
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from evaluate.metrics import METRICS
+from evaluate.run_directory import RunDirectory
+from evaluate.statistics import interval
+from policies.sidecar import Interval
+from train import checkpoint
+from train.callbacks import HyperparameterTable, Interruption, Milestones
+from train.evaluation import RIVAL, Examination, History, scales_of
+from train.export import TrainedActor, actor_of, export
+from train.learner import build, start_quoting_at
+from train.markets import MixedVecEnv
+from train.options import Plan, stored
+from train.progress import TrainingProgress
+
+BASELINE = RIVAL.removeprefix("rule:")
+CONTROLS = ("do_nothing", BASELINE)  # played beside the policy in the final table
+POLICY = "policy"  # folder of the artefact in the run's
+
+
+def config_of(plan: Plan) -> dict[str, Any]:
+    """Everything that a run's figures depend on, JSON-able; its first keys are those of the policy lab."""
+    return {
+        "policies": [plan.options.algo, *CONTROLS],
+        "scenarios": list(plan.scenarios),
+        "seeds": list(plan.test_seeds),
+        "baseline": BASELINE,
+        "options": stored(plan.options),
+        "hyperparameters": plan.hyperparameters.plain(),
+        "settings": {market.label: market.scenario.model_dump(mode="json") for market in plan.markets},
+    }
+
+
+@dataclass
+class Training:
+    """A learner with its markets, its examination, and what is remembered of its course.
+
+    Attributes:
+        plan: What it is trained by.
+        run: Where everything is kept.
+        model: The learner, in its markets.
+        examination: Episodes that it is evaluated on.
+        rival: What the rule that it is compared with got in them.
+        history: Of its evaluations.
+        best_actor: The actor of the best of them.
+        random: Random streams of the checkpoint that it goes on from, if it does.
+    """
+
+    plan: Plan
+    run: RunDirectory
+    model: BaseAlgorithm
+    examination: Examination
+    rival: dict[str, pl.DataFrame]
+    history: History
+    best_actor: TrainedActor | None = None
+    random: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, run: RunDirectory) -> Self:
+        """A fresh training, or the one that the run's checkpoint goes on from.
+
+        Raises:
+            ValueError: The run is to be resumed and has no checkpoint to go on from.
+        """
+        state = None if plan.options.resume is None else checkpoint.read(run.path / checkpoint.LAST)
+        examination = Examination(plan.scenarios, plan.validation_seeds, plan.options.threads)
+        rival = examination.metrics_of(RIVAL)
+        scales = scales_of(rival) if len(plan.scenarios) > 1 else dict.fromkeys(plan.scenarios, 1.0)
+        training = cls(plan, run, _learner(plan, scales), examination, rival, History())
+        training.model.set_logger(configure(str(run.path / "tensorboard"), ["tensorboard"]))
+        if state is not None:
+            checkpoint.restore(training.model, state)
+            training.history, training.best_actor = state["history"], state["best_actor"]
+            training.random = state["random"]
+        return training
+
+    def learn(self) -> None:
+        """Train to the end, or to the first Ctrl-C.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, with a checkpoint written.
+        """
+        plan, model, total = self.plan, self.model, self.plan.hyperparameters.total_timesteps
+        with Interruption() as interruption, TrainingProgress(total, model.num_timesteps) as progress:
+            milestones = Milestones(
+                plan,
+                self.examination,
+                self.rival,
+                self.run.path,
+                self.history,
+                self.best_actor,
+                random=self.random,
+                interruption=interruption,
+                progress=progress,
+            )
+            model.learn(
+                max(total - model.num_timesteps, 0),
+                callback=[milestones, HyperparameterTable(plan.hyperparameters.plain() | {"seed": plan.options.seed})],
+                # Off-policy learners count finished episodes, and those of a batch finish together.
+                log_interval=1 if isinstance(model, OnPolicyAlgorithm) else plan.hyperparameters.num_envs,
+                reset_num_timesteps=plan.options.resume is None,
+            )
+            self.best_actor = milestones.best_actor
+            progress.say(f"{model.num_timesteps:,} steps, {progress.rate:,.0f} steps/s, evaluations included")
+
+    def conclude(self) -> None:
+        """Play the final table's episodes, keep their rows in the run's folder, and export the policy there."""
+        plan, run = self.plan, self.run
+        actor = self.best_actor if plan.options.export == "best" and self.best_actor else actor_of(self.model)
+        print("playing the held-out episodes of the final table …", file=sys.stderr, flush=True)
+        examination = Examination(plan.scenarios, plan.test_seeds, plan.options.threads)
+        tables = {plan.options.algo: examination.metrics(actor.policy)}
+        tables |= {name: examination.metrics_of(f"rule:{name}") for name in CONTROLS}
+        finished = run.finished()
+        for policy, episodes in tables.items():
+            for scenario, metrics in episodes.items():
+                if (policy, scenario, plan.test_seeds[0]) not in finished:
+                    run.append(policy, scenario, plan.test_seeds, metrics)
+        run.consolidate()
+        measured = {scenario: intervals(metrics) for scenario, metrics in tables[plan.options.algo].items()}
+        export(run.path / POLICY, actor, plan, measured, steps=self.model.num_timesteps, seconds=self.history.seconds)
+        if plan.options.save_model:
+            self._save_model()
+
+    def _save_model(self) -> None:
+        self.model.save(self.run.path / "model.zip")
+        normalize = self.model.get_vec_normalize_env()
+        if normalize is not None:
+            normalize.save(str(self.run.path / "vecnormalize.pkl"))
+
+
+def _learner(plan: Plan, scales: dict[str, float]) -> BaseAlgorithm:
+    """A fresh learner in markets of its own seeds."""
+    env = MixedVecEnv(
+        plan.markets,
+        plan.hyperparameters.num_envs,
+        action=plan.action,
+        scales=[scales[market.name] for market in plan.markets],
+        threads=plan.options.threads,
+    )
+    model = build(env, plan.hyperparameters, plan.options.seed, mirrored=plan.mirrored)
+    env.seed(plan.first_market_seed)
+    if plan.initial_fraction is not None:
+        start_quoting_at(model, plan.initial_fraction)
+    return model
+
+
+def intervals(metrics: pl.DataFrame) -> dict[str, Interval]:
+    """Mean of every metric over the episodes that have it, with its 95 % interval."""
+    found = {}
+    for name in METRICS:
+        values = metrics[name].drop_nulls().to_numpy()
+        if len(values):
+            mean, low, high = interval(values)
+            found[name] = Interval(mean=mean, low=low, high=high, episodes=len(values))
+    return found

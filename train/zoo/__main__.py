@@ -1,0 +1,147 @@
+"""Trains the policies of the zoo from their recorded settings, chooses, installs and measures them.
+
+    python -m train.zoo                                 # everything, what is finished left alone
+    python -m train.zoo --only calm/ppo calm/tuned      # some of it
+    python -m train.zoo --steps report                  # only measure again
+
+Runs that were interrupted go on where they stopped. Which seed ships is decided on validation markets; the report on
+held-out ones lists every seed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from policies.artefact import ZOO
+from train.zoo import choice, report
+from train.zoo.settings import SETTINGS, Entry, TrainingRun, read
+
+Step = Literal["train", "install", "report"]
+STEPS: tuple[Step, ...] = ("train", "install", "report")
+FAILED, WRONG_OPTION, INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train, and how much of it at once."""
+
+    only: tuple[str, ...] = ()
+    """Policies, such as calm/ppo; by default all of the settings."""
+    steps: tuple[Step, ...] = STEPS
+    """What to do: train, install the chosen ones, report on all seeds."""
+    settings: Path = SETTINGS
+    """File of settings."""
+    jobs: int = 2
+    """Trainings at once, each with an equal share of the cores."""
+    validation_episodes: int = 128
+    """Markets of each scenario by which the seed that ships is chosen."""
+    test_episodes: int = 256
+    """Held-out markets of each scenario in the report."""
+    out: Path = Path("runs/zoo")
+    """Folder of the training runs."""
+    zoo: Path = ZOO
+    """Folder of the zoo."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of the module.
+
+    Args:
+        arguments: By default those of the process.
+
+    Returns:
+        Exit status: 0, 1 if a training failed, 2 for an option that does not do, 130 after Ctrl-C.
+    """
+    options = tyro.cli(Options, prog="python -m train.zoo", description=__doc__, args=arguments)
+    try:
+        runs = _runs(options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_OPTION
+    try:
+        if "train" in options.steps and not _train(runs, options):
+            return FAILED
+        _finish([run for run in runs if run.policy is not None], options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _runs(options: Options) -> list[TrainingRun]:
+    """Every training of the wanted entries, seed by seed, so that each entry has some finished runs early."""
+    seeds, entries = read(options.settings)
+    labels = [entry.label for entry in entries]
+    unknown = [label for label in options.only if label not in labels]
+    if unknown:
+        raise ValueError(f"only must name some of {', '.join(labels)}, got {unknown[0]!r}")
+    if options.jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {options.jobs}")
+    wanted = [entry for entry in entries if not options.only or entry.label in options.only]
+    return [TrainingRun(entry, seed, options.out) for seed in seeds for entry in wanted]
+
+
+def _train(runs: Sequence[TrainingRun], options: Options) -> bool:
+    """Train what is not finished; whether all of it worked."""
+    todo = [run for run in runs if run.policy is None]
+    options.out.mkdir(parents=True, exist_ok=True)
+    threads = max((os.cpu_count() or 1) // options.jobs, 1)
+    failed = False
+    with ThreadPoolExecutor(options.jobs) as pool:
+        jobs = [pool.submit(_train_one, run, threads) for run in todo]
+        try:
+            for number, (run, job) in enumerate(zip(todo, jobs, strict=True), start=1):
+                status, seconds = job.result()
+                failed |= status != 0
+                outcome = f"{seconds:,.0f} s" if status == 0 else f"FAILED, see {_log(run)}"
+                print(f"{number} of {len(todo)}: {run.entry.label} seed {run.seed}: {outcome}", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # the running ones got the Ctrl-C too, and write their checkpoints
+            raise
+    return not failed
+
+
+def _train_one(run: TrainingRun, threads: int) -> tuple[int, float]:
+    """Exit status of a training, and seconds it took."""
+    started = time.monotonic()
+    with _log(run).open("ab") as log:
+        done = subprocess.run(run.command(threads), stdout=log, stderr=log, check=False)
+    return done.returncode, time.monotonic() - started
+
+
+def _log(run: TrainingRun) -> Path:
+    return run.root / f"{run.name}.log"
+
+
+def _finish(runs: Sequence[TrainingRun], options: Options) -> None:
+    """Install the chosen run of every entry, and report on all of them."""
+    entries: dict[Entry, list[TrainingRun]] = {}
+    for run in runs:
+        entries.setdefault(run.entry, []).append(run)
+    chosen = {}
+    for entry, own in entries.items():
+        scores = choice.validation_scores(own, options.validation_episodes)
+        best = own[max(range(len(own)), key=scores.__getitem__)]
+        chosen[entry.label] = best.seed
+        written = ", ".join(f"{run.seed}: {score:.2f}" for run, score in zip(own, scores, strict=True))
+        print(f"{entry.label}: seed {best.seed} (validation {written})", flush=True)
+        if "install" in options.steps:
+            choice.install(best, options.zoo)
+    if "report" in options.steps:
+        kept = report.measure(runs, options.test_episodes, options.out)
+        print(report.write(kept, runs, chosen, options.zoo).read_text(encoding="utf-8"))
+        print(f"episodes     {kept.path / 'episodes.parquet'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
