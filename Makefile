@@ -18,11 +18,18 @@ NEWEST := $(VENV)/gymnasium-newest
 # Batches bring their own threads; PyTorch's would fight them for the cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: lab test test-compiled test-interpreted test-bounds test-newest lint bench bench-smoke clean
+.PHONY: lab train zoo test test-compiled test-interpreted test-bounds test-newest lint bench bench-smoke clean
 .NOTPARALLEL:
 
 lab: $(LAB_READY)
 	$(BIN)/python -m evaluate.policy_lab $(ARGS)
+
+# Everything that training needs, and nothing run.
+train: $(ALL_READY)
+
+# Train the shipped policies again from train/zoo/settings.yml: hours.
+zoo: $(ALL_READY)
+	$(BIN)/python -m train.zoo $(ARGS)
 
 test: test-compiled test-interpreted test-bounds test-newest
 

@@ -33,8 +33,10 @@ VOLATILE = replace(MARKET, sigma=15.0, arrival_rate=30.0)
 # A position moves the reward by as much, which teaches nothing; so at most one lot is held.
 PENALTIES = replace(CRITERION, inventory_cap=1)
 SHARE = 0.9  # of what the leak is worth to the best policy
-EPISODES = 4096
+EPISODES = 2048
+EPISODES_ON_THE_WAY = 512
 EVALUATION_SEED = 900_000
+DASHED = (0, (3, 2))
 SHOWN = {True: "next move shown", False: "not shown"}
 
 Floats = NDArray[np.float64]
@@ -87,12 +89,12 @@ def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
 
 def _train(hyperparameters: Hyperparameters, seed: int, leaked: bool) -> Course:
     env = PoissonVecEnv(hyperparameters.num_envs, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
-    return learn(env, hyperparameters, seed, lambda policy: float(_earned(policy, leaked).mean()))
+    return learn(env, hyperparameters, seed, lambda policy: float(_earned(policy, leaked, EPISODES_ON_THE_WAY).mean()))
 
 
-def _earned(policy: Decide, leaked: bool) -> Floats:
-    """The criterion of each evaluation episode [$], shape (EPISODES,); the same markets for every policy."""
-    env = PoissonVecEnv(EPISODES, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
+def _earned(policy: Decide, leaked: bool, episodes: int = EPISODES) -> Floats:
+    """The criterion of each evaluation episode [$], shape (episodes,); the same markets for every policy."""
+    env = PoissonVecEnv(episodes, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
     return play(env, policy, EVALUATION_SEED)
 
 
@@ -131,31 +133,31 @@ def draw(courses: dict[bool, Course], optima: dict[bool, Optimum]) -> Figure:
 def _draw_earning(axes: Any, courses: dict[bool, Course], optima: dict[bool, Optimum]) -> None:
     for leaked, colour in ((True, "blue"), (False, "muted")):
         course, optimum = courses[leaked], optima[leaked].value[0, PENALTIES.inventory_cap]
-        axes.axhline(optimum, color=COLOURS[colour], linewidth=0.8, linestyle=(0, (3, 2)))
+        axes.axhline(optimum, color=COLOURS[colour], linewidth=0.8, linestyle=DASHED)
         axes.plot(
             np.array(course.timesteps) / 1e3, course.measured, color=COLOURS[colour], label=f"PPO, {SHOWN[leaked]}"
         )
-    axes.plot([], [], color=COLOURS["ink"], linewidth=0.8, linestyle=(0, (3, 2)), label="best possible")
+    axes.plot([], [], color=COLOURS["ink"], linewidth=0.8, linestyle=DASHED, label="best possible")
     axes.set(xlabel="steps of training, thousands", ylabel="criterion of an episode, $")
-    axes.set_title("what is earned", pad=26)
+    axes.set_title("what is earned", pad=36)
     axes.margins(x=0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, **LEGEND)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, **LEGEND)
 
 
 def _draw_quotes(axes: Any, policy: Decide, optimum: Optimum) -> None:
-    """Bid and ask of PPO as dots on the optimum's lines, half way through the episode, before either move."""
-    inventory = np.arange(-4, 5)
-    middle = VOLATILE.steps // 2
-    for move, words, style in ((0, "down", (0, (3, 2))), (1, "up", "-")):
-        told = np.stack([inventory, np.full(9, 0.5), np.full(9, optimum.moves[move])], axis=1).astype(np.float32)
-        quoted, best = depths_of(policy(told), VOLATILE.k), optimum.at(middle, inventory, move)
+    """Quotes that can be filled, half way through the episode: the optimum as lines, PPO as dots."""
+    cap = PENALTIES.inventory_cap
+    for move, words, style in ((1, "up", "-"), (0, "down", DASHED)):
         for side, name, colour in ((0, "bid", "blue"), (1, "ask", "orange")):
-            axes.plot(
-                inventory, best[:, side], color=COLOURS[colour], linestyle=style, label=f"{name}, mid goes {words}"
-            )
-            axes.plot(inventory, quoted[:, side], "o", color=COLOURS[colour], markersize=3.5, markeredgewidth=0)
-    axes.set(xlabel="inventory, lots", ylabel="distance from the mid, $")
-    axes.set_title("quotes at half time: best (lines) and PPO (dots)", pad=26)
+            inventory = np.arange(-cap, cap) + side
+            same = np.ones(len(inventory))
+            told = np.stack([inventory, 0.5 * same, optimum.moves[move] * same], axis=1).astype(np.float32)
+            best = optimum.at(VOLATILE.steps // 2, inventory, move)[:, side]
+            quoted = depths_of(policy(told), VOLATILE.k)[:, side]
+            axes.plot(inventory, best, color=COLOURS[colour], linestyle=style, label=f"{name}, {words} next")
+            axes.plot(inventory, quoted, "o", color=COLOURS[colour], markersize=4.0, markeredgewidth=0)
+    axes.set(xlabel="inventory, lots", ylabel="distance from the mid, $", xticks=np.arange(-cap, cap + 1))
+    axes.set_title("quotes at half time: best (lines) and PPO (dots)", pad=36)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, **LEGEND)
 
 

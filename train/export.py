@@ -157,7 +157,8 @@ def export(
             command=command_of(plan),
             seeds=(plan.options.seed,),
             total_steps=steps,
-            hyperparameters=plan.hyperparameters.plain() | {"initial_offset_fraction": plan.initial_fraction},
+            hyperparameters=plan.hyperparameters.plain()
+            | {"initial_offset_fraction": plan.initial_fraction, "mirrored": plan.mirrored},
             packages=package_versions(),
             wall_seconds=round(seconds, 1),
         ),

@@ -105,7 +105,7 @@ def evolve(plan: Plan, run: Path, evolution: Evolution, proving: Proving) -> Non
         proving: Where genomes are tried.
     """
     options, steps = plan.options, plan.steps_per_episode
-    genomes = [options.population, *[2 * options.population] * (plan.generations - 1)]
+    genomes = [plan.first_population, *[2 * options.population] * (plan.generations - 1)]
     planned = [round(proving.episodes(count, options.episodes) * steps) for count in genomes]
     done = sum(planned[: evolution.generation])
     with TrainingProgress(sum(planned), done) as progress, _scalars(plan, run) as writer:

@@ -36,6 +36,9 @@ class MirroredLayers(nn.Module):
     even: both give one value.
     """
 
+    order: Tensor
+    signs: Tensor
+
     def __init__(self, inputs: int, widths: Sequence[int]) -> None:
         """Lay out both networks.
 
@@ -62,7 +65,7 @@ class MirroredLayers(nn.Module):
         return self.critic(observation) + self.critic(self._mirrored(observation))
 
     def _mirrored(self, observation: Tensor) -> Tensor:
-        return observation[:, self.order] * self.signs  # pyright: ignore[reportIndexIssue, reportOperatorIssue]
+        return observation[:, self.order] * self.signs
 
 
 class SharedHead(nn.Module):
@@ -95,7 +98,8 @@ class MirroredPolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net: Any = SharedHead(self.mlp_extractor.latent_dim_vf)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        optimizer: Any = self.optimizer_class  # declared as the base class, which knows no learning rate
+        self.optimizer = optimizer(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
 
 def unfolded(policy: MirroredPolicy) -> list[nn.Linear]:

@@ -25,7 +25,7 @@ Algorithm = Literal["ppo", "sac", "ddpg", "td3", "maskable_ppo"]
 SEEDS_A_RUN = 4_096  # market seeds set aside for a run, so that two runs share no market
 LARGEST_SEED = FIRST_VALIDATION_SEED // SEEDS_A_RUN - 1
 MIRRORED = "ppo"  # the algorithm with a network that quotes both sides by one function
-INITIAL_OFFSET_TICKS = 3.5
+INITIAL_OFFSET_TICKS = 5.0
 EVALUATIONS = 20  # of a whole training, unless that makes them more frequent than this many steps:
 SHORTEST_PERIOD = 50_000
 
@@ -116,7 +116,7 @@ class Options:
     mirrored: bool | None = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
     initial_offset_ticks: float | None = None
-    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 3.5 ticks.
+    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 5 ticks.
     Begun ten ticks away, in the middle of the action's range, PPO settles at never trading."""
     hyperparameters: Path | None = None
     """File of hyperparameters in RL Zoo's form; by default the algorithm's in train/hyperparams."""

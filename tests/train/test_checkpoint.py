@@ -61,6 +61,22 @@ def left_behind(training):
     )
 
 
+def check_resuming(tmp_path, monkeypatch, **changes):
+    """Train four iterations at once, and two and two with an interruption between, and compare."""
+    whole = begun(tmp_path, "whole", **changes)
+    whole.learn()
+    cut = begun(tmp_path, "cut", **changes)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2 * ITERATION)
+        with pytest.raises(KeyboardInterrupt):
+            cut.learn()
+    assert cut.model.num_timesteps == 2 * ITERATION
+    rest = resumed(cut)
+    assert rest.model.num_timesteps == 2 * ITERATION
+    rest.learn()
+    assert left_behind(rest) == left_behind(whole)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -74,18 +90,15 @@ def left_behind(training):
     ids=["ppo", "ppo not mirrored", "ppo mixed", "maskable_ppo", "sac", "td3"],
 )
 def test_two_iterations_and_two_more_after_resuming_are_four(tmp_path, monkeypatch, changes):
-    whole = begun(tmp_path, "whole", **changes)
-    whole.learn()
-    cut = begun(tmp_path, "cut", **changes)
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2 * ITERATION)
-        with pytest.raises(KeyboardInterrupt):
-            cut.learn()
-    assert cut.model.num_timesteps == 2 * ITERATION
-    rest = resumed(cut)
-    assert rest.model.num_timesteps == 2 * ITERATION
-    rest.learn()
-    assert left_behind(rest) == left_behind(whole)
+    check_resuming(tmp_path, monkeypatch, **changes)
+
+
+@pytest.mark.parametrize("frequency", [-1, 4])
+def test_state_dependent_noise_goes_on_too(tmp_path, monkeypatch, frequency):
+    path = tmp_path / "noise.yml"
+    text = "Sentinel-MM-v0: {n_envs: 8, n_timesteps: 512, normalize: true, use_sde: true, sde_sample_freq: FREQUENCY}\n"
+    path.write_text(text.replace("FREQUENCY", str(frequency)))
+    check_resuming(tmp_path, monkeypatch, hyperparameters=path, mirrored=False)
 
 
 def test_a_run_killed_between_checkpoints_goes_on_from_the_last_one(tmp_path, monkeypatch):

@@ -17,8 +17,19 @@ from train.genetic.options import Options, check, stored
 from train.genetic.winner import command_of
 
 SMALL = [
-    *("--population", "6", "--episodes", "2", "--latencies", "retail", "--overrides", "session.duration_s=10"),
-    *("--validation-episodes", "4", "--test-episodes", "4", "--threads", "1", "--height", "4"),
+    *(
+        "--population",
+        "6",
+        "--first-population",
+        "8",
+        "--episodes",
+        "2",
+        "--latencies",
+        "retail",
+        "--overrides",
+        "session.duration_s=10",
+    ),
+    *("--validation-episodes", "4", "--test-episodes", "4", "--threads", "1"),
 ]
 
 

@@ -18,10 +18,10 @@ from train.genetic.species import Draws
 TREES = Options(
     generations=4,
     population=6,
+    first_population=6,
     episodes=2,
     latencies=("retail",),
     overrides=("session.duration_s=10",),
-    height=4,
     threads=1,
 )
 PARAMS = replace(TREES, genome="params")
@@ -63,7 +63,9 @@ def test_another_seed_is_another_evolution():
 
 @pytest.mark.slow
 def test_two_worker_processes_find_what_one_process_does():
-    options = replace(TREES, population=150, scenarios=("calm", "volatile"))  # more than one task in each condition
+    options = replace(
+        TREES, population=150, first_population=150, scenarios=("calm", "volatile")
+    )  # more than one task in each condition
     alone, workers = run(options, 2), run(options, 2, workers=2)
     assert state(workers, options) == state(alone, options)
     assert [one.fitness.values for one in front(workers.population)] == [
@@ -122,8 +124,10 @@ def test_without_ray_a_cluster_is_refused_in_one_line(monkeypatch):
     ("changes", "complaint"),
     [
         ({"population": 3}, "population must be at least 4, got 3"),
+        ({"first_population": 5}, "first_population must be at least 6, got 5"),
         ({"episodes": 0}, "episodes must be at least 1, got 0"),
-        ({"height": 18}, "height must be from 1 to 17, got 18"),
+        ({"height": 18}, "height must be from 6 to 17, got 18"),
+        ({"height": 5}, "height must be from 6 to 17, got 5"),
         ({"genome": "params", "rule": "random"}, "rule must be one of fixed_spread, .* got 'random'"),
         ({"rule": "glft"}, "rule goes with genome params"),
         ({"genome": "params", "fields": ("spread",)}, "fields go with genome trees"),

@@ -110,7 +110,7 @@ def test_draws_leave_the_global_generator_alone_and_go_on_from_their_state():
 
 
 def test_formulas_use_the_fields_they_are_given_and_the_flags():
-    species = TreeSpecies(("spread", "volatility"), 4)
+    species = TreeSpecies(("spread", "volatility"), HEIGHT)
     allowed = {"spread", "volatility"} | FLAGS
     with Draws.seeded(2):
         used = {token for tree in species.initial(60) for token in species.to_json(tree) if token in INDEX}
@@ -120,8 +120,9 @@ def test_formulas_use_the_fields_they_are_given_and_the_flags():
 
 def test_the_first_population_holds_rules_and_constants_of_few_digits():
     with Draws.seeded(4):
-        genomes = [SPECIES.to_json(tree) for tree in SPECIES.initial(30)]
+        genomes = [SPECIES.to_json(tree) for tree in SPECIES.initial(400)]
     assert any(len(genome) == 1 for genome in genomes)
+    assert max(SPECIES.from_json(genome).height for genome in genomes) <= HEIGHT
     assert any(genome[0] == "add" and genome[2:5:2] == ["mul", "inventory"] for genome in genomes if len(genome) == 5)
     constants = [token for genome in genomes for token in genome if isinstance(token, float)]
     assert all(float(f"{constant:.3g}") == constant for constant in constants)
@@ -129,4 +130,4 @@ def test_the_first_population_holds_rules_and_constants_of_few_digits():
 
 def test_a_genome_over_other_fields_is_refused():
     with pytest.raises(ValueError, match="'inventory' is neither"):
-        TreeSpecies(("spread",), 4).from_json(["inventory"])
+        TreeSpecies(("spread",), HEIGHT).from_json(["inventory"])

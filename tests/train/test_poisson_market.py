@@ -22,7 +22,7 @@ def constant(bid: float, ask: float, k: float = 1.0):
 
 
 def test_actions_stand_for_distances_and_back():
-    depths = np.array([[-1.0, 4.0], [0.3, 1.5]])
+    depths = np.array([[-1.0, 3.0], [0.3, 1.5]])
     assert depths_of(actions_of(depths, 1.0), 1.0) == pytest.approx(depths, abs=1e-6)
     assert depths_of(np.array([-7.0, 7.0]), 2.0).tolist() == [DEPTH_RANGE[0] / 2, DEPTH_RANGE[1] / 2]
 
@@ -87,7 +87,7 @@ def test_no_fill_carries_the_inventory_over_the_cap():
     observation = env.reset()
     seen = set(observation[:, 0].tolist())
     for _ in range(MARKET.steps - 1):
-        observation = env.step(constant(-1.0, 4.0)(observation))[0]
+        observation = env.step(constant(*DEPTH_RANGE)(observation))[0]
         seen |= set(observation[:, 0].tolist())
     assert seen == {-2.0, -1.0, 0.0, 1.0, 2.0}
     assert (observation[:, 0] == 2).mean() > 0.9

@@ -107,7 +107,7 @@ def advance(evolution: Evolution, plan: Plan, proving: Proving, on_task: Callabl
     """
     species, options = plan.species, plan.options
     with evolution.draws:
-        pool = [*evolution.population, *_breed(evolution.population, species, options.population)]
+        pool = _pool(evolution.population, plan)
     seeds = generation_seeds(options.seed, evolution.generation + 1, options.episodes)
     rate(pool, proving.try_out([species.player(one) for one in pool], seeds, on_task), species)
     evolution.population = survivors(pool, options.population)
@@ -143,13 +143,15 @@ def front(pool: Sequence[Any]) -> list[Any]:
     return sorted(found, key=lambda one: one.fitness.values[0], reverse=True)
 
 
-def _breed(population: list[Any], species: Species, count: int) -> list[Any]:
-    """Children of parents chosen by front and crowding, none of them a genome that is already there.
-
-    Without a population, the first one.
-    """
+def _pool(population: list[Any], plan: Plan) -> list[Any]:
+    """What plays in a generation: parents and children, or what is drawn where there are no parents yet."""
     if not population:
-        return species.initial(count)
+        return plan.species.initial(plan.first_population)
+    return [*population, *_breed(population, plan.species, plan.options.population)]
+
+
+def _breed(population: list[Any], species: Species, count: int) -> list[Any]:
+    """Children, none of them a genome that is already there."""
     known = {json.dumps(species.to_json(one)) for one in population}
     children: list[Any] = []
     for child in islice(_litter(population, species), count * ATTEMPTS):

@@ -28,6 +28,10 @@ SMALLEST_CONSTANT, LARGEST_CONSTANT = 0.01, 20.0
 PERTURBATION = 0.3  # relative standard deviation of a mutated constant
 INITIAL_HEIGHTS = (1, 4)
 GRAFT_HEIGHTS = (0, 2)
+# Powers of ten between which the first rules' numbers are drawn: quotes of 2 to 8 ticks that slide 0.1 to 2 ticks a lot,
+# widen by 0.1 to 3 ticks for a unit of volatility, and lean by as much on a unit of a signal.
+RULE_DECADES = ((0.3, 0.9), (-1.0, 0.3), (-1.0, 0.5))
+LEAN_DECADES = (-1.0, 0.5)
 
 
 class TreeFitness(base.Fitness):
@@ -165,7 +169,7 @@ class TreeSpecies:
 
     def _rule(self) -> Tree:
         """A fixed spread, a spread that slides against the position, or one that also widens with volatility (GLFT)."""
-        half, skew, widening = (rounded(10.0 ** random.uniform(*decades)) for decades in ((0, 1), (-2, 0.5), (-1, 0.5)))
+        half, skew, widening = (rounded(10.0 ** random.uniform(*decades)) for decades in RULE_DECADES)
         slide = ["mul", skew, "inventory"]
         known = set(self.primitives.arguments)
         forms: list[list[str | float]] = [[half]]
@@ -180,15 +184,16 @@ class TreeSpecies:
         signals = [name for name in self.primitives.arguments if name in SIGNED and name != "inventory"]
         tree = self._rule()
         for name in random.sample(signals, min(random.randint(1, 2), len(signals))):
-            tree = self._with_term(tree, [self.primitives.mapping[name]])
+            weight = rounded(random.choice((-1.0, 1.0)) * 10.0 ** random.uniform(*LEAN_DECADES))
+            tree = self._with_term(tree, weight, [self.primitives.mapping[name]])
         return tree
 
     def _grafted_rule(self) -> Tree:
-        return self._with_term(self._rule(), gp.genHalfAndHalf(self.primitives, *GRAFT_HEIGHTS))
+        return self._with_term(self._rule(), draw_constant(), gp.genHalfAndHalf(self.primitives, *GRAFT_HEIGHTS))
 
-    def _with_term(self, tree: Tree, term: Sequence[Any]) -> Tree:
+    def _with_term(self, tree: Tree, weight: float, term: Sequence[Any]) -> Tree:
         add, mul = (self.primitives.mapping[name] for name in ("add", "mul"))
-        return Tree([add, *tree, mul, gp.Terminal(draw_constant(), False, float), *term])
+        return Tree([add, *tree, mul, gp.Terminal(weight, False, float), *term])
 
     def _random(self) -> Tree:
         return Tree(gp.genHalfAndHalf(self.primitives, *INITIAL_HEIGHTS))

@@ -21,11 +21,16 @@ from train.genetic.species import Species
 
 ALL = "all"
 SMALLEST_POPULATION = 4  # a tournament of NSGA-II takes four
-LARGEST_HEIGHT = 17  # Koza's; higher trees are not readable anyway
+HEIGHTS = (6, 17)  # that of the highest tree of the first population, and Koza's limit
 
 GENERATIONS = 20
+FIRST_POPULATION = 4  # times the population
 BASELINE = RIVAL.removeprefix("rule:")
 CONTROLS = ("do_nothing", BASELINE)  # played beside the winner in the final table
+COUNTS = (
+    *("generations", "population", "first_population", "episodes", "validation_episodes", "test_episodes"),
+    *("workers", "threads"),
+)
 # What changes no figure, and so may be another when a run is resumed.
 CHANGEABLE = ("workers", "ray_address", "threads", "tensorboard", "resume")
 
@@ -44,6 +49,8 @@ class Options:
     """Generations, the first population included; by default 20."""
     population: int = 50
     """Genomes that survive a generation, and children that they have."""
+    first_population: int | None = None
+    """Genomes drawn for the first generation, of which most are poor; by default four times the population."""
     episodes: int = 16
     """Episodes that each genome plays in each market and latency profile in a generation."""
     scenarios: tuple[str, ...] = ("calm",)
@@ -139,6 +146,11 @@ class Plan:
         return self.options.generations or GENERATIONS
 
     @property
+    def first_population(self) -> int:
+        """Genomes of the first generation."""
+        return self.options.first_population or FIRST_POPULATION * self.options.population
+
+    @property
     def latencies(self) -> int:
         """L, the markets' own counted."""
         return 1 + len(self.options.latencies)
@@ -193,25 +205,20 @@ def check(options: Options) -> Plan:
         ValueError: One line naming what is wrong and what is allowed.
     """
     least = {"population": SMALLEST_POPULATION, "seed": 0}
-    for name in (
-        "generations",
-        "population",
-        "episodes",
-        "validation_episodes",
-        "test_episodes",
-        "workers",
-        "threads",
-        "seed",
-    ):
+    for name in ("seed", *COUNTS):
         value = getattr(options, name)
         if value is not None and value < least.get(name, 1):
             raise ValueError(f"{name} must be at least {least.get(name, 1)}, got {value}")
-    if not 1 <= options.height <= LARGEST_HEIGHT:
-        raise ValueError(f"height must be from 1 to {LARGEST_HEIGHT}, got {options.height}")
+    low, high = HEIGHTS
+    if not low <= options.height <= high:
+        raise ValueError(f"height must be from {low} to {high}, got {options.height}")
     if options.rule not in (ALL, *SPACE):
         raise ValueError(f"rule must be one of {', '.join(SPACE)} or {ALL}, got {options.rule!r}")
     _check_names(options)
-    return Plan(options, _markets(options))
+    plan = Plan(options, _markets(options))
+    if plan.first_population < options.population:
+        raise ValueError(f"first_population must be at least {options.population}, got {options.first_population}")
+    return plan
 
 
 def _check_names(options: Options) -> None:

@@ -186,7 +186,7 @@ def _common(metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Pla
 
 
 def _hyperparameters(options: Options) -> dict[str, Any]:
-    names = ("genome", "rule", "population", "episodes", "latencies", "fields", "height")
+    names = ("genome", "rule", "population", "first_population", "episodes", "latencies", "fields", "height")
     return {name: stored(options)[name] for name in names}
 
 
