@@ -14,6 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam
 
 from train import checkpoint
+from train.averaging import WeightAverage
 from train.evaluation import CRITERION, Examination, History, Verdict, judge
 from train.export import TrainedActor, actor_of
 from train.options import Plan
@@ -63,6 +64,7 @@ class Milestones(BaseCallback):
         folder: Path,
         history: History,
         best_actor: TrainedActor | None,
+        average: WeightAverage,
         *,
         random: Mapping[str, Any] | None,
         interruption: Interruption,
@@ -77,17 +79,19 @@ class Milestones(BaseCallback):
             folder: Of the run.
             history: Of an earlier process of the same training, or a fresh one.
             best_actor: Of the same.
+            average: Of the weights, of the same; it is what is evaluated where the plan averages.
             random: Random streams of a checkpoint to go on from; None for a fresh training.
             interruption: Whether the user wants an end.
             progress: Where the last verdict is shown.
         """
         super().__init__()
-        self.history, self.best_actor = history, best_actor
+        self.history, self.best_actor, self.average = history, best_actor, average
         self._plan, self._examination, self._folder = plan, examination, folder
         self._interruption, self._progress = interruption, progress
         self._rival, self._random = rival, random
         self._earlier = history.seconds
         self._began = time.monotonic()
+        self._averaged_at = 0
 
     @property
     def seconds(self) -> float:
@@ -96,11 +100,13 @@ class Milestones(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._began = time.monotonic()
+        self._averaged_at = self.num_timesteps  # a checkpoint has averaged what it holds
 
     def _on_rollout_start(self) -> None:
         if self._random is not None:
             checkpoint.restore_random(self.model, self._random)
             self._random = None
+        self._take_average()
         if self._interruption.wanted:
             self.save()
             raise KeyboardInterrupt
@@ -112,7 +118,14 @@ class Milestones(BaseCallback):
         self._progress.at(self.num_timesteps)
         return True
 
+    def _take_average(self) -> None:
+        """Take in the weights that the last rollout has led to, once."""
+        if self._plan.averaged and self.num_timesteps > self._averaged_at:
+            self.average.add(self.model.policy)
+        self._averaged_at = self.num_timesteps
+
     def _on_training_end(self) -> None:
+        self._take_average()
         if not self.history.verdicts or self.history.verdicts[-1].timesteps != self.num_timesteps:
             self.evaluate()
         self.save()
@@ -122,9 +135,14 @@ class Milestones(BaseCallback):
         every = self._plan.eval_every
         return 0 if not self.history.verdicts else (self.history.verdicts[-1].timesteps // every + 1) * every
 
+    def actor(self) -> TrainedActor:
+        """What would be exported now."""
+        with self.average.in_place_of(self.model.policy):
+            return actor_of(self.model)
+
     def evaluate(self) -> None:
         """Play the held-out episodes, log what they say, and keep the actor if it is the best so far."""
-        actor = actor_of(self.model)
+        actor = self.actor()
         own = self._examination.metrics(actor.policy)
         verdict = judge(own, self._rival, self.num_timesteps, self.seconds)
         if self.history.add(verdict):
@@ -136,7 +154,11 @@ class Milestones(BaseCallback):
     def save(self) -> None:
         """Write the checkpoint that an interrupted run goes on from."""
         self.history.seconds = self.seconds
-        state = checkpoint.capture(self.model) | {"history": self.history, "best_actor": self.best_actor}
+        state = checkpoint.capture(self.model) | {
+            "history": self.history,
+            "best_actor": self.best_actor,
+            "average": self.average,
+        }
         checkpoint.write(self._folder / checkpoint.LAST, state)
 
     def _log(self, verdict: Verdict) -> None:

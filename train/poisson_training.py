@@ -40,6 +40,8 @@ class Options:
     """Of weights, exploration and markets."""
     total_timesteps: int | None = None
     """Steps of all markets together in a training; by default as many as train/hyperparams/poisson.yml says."""
+    num_envs: int | None = None
+    """Markets stepped at once; by default as many as the same file says."""
     out: Path = Path("runs")
     """Folder in which the run gets its own."""
 
@@ -61,7 +63,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Course:
-    """A finished training, measured before each of its iterations and at the end.
+    """A finished training, measured before each of its iterations, and at the end before and after the averaging.
 
     Attributes:
         model: The learner.
@@ -125,8 +127,8 @@ def checked(name: str, options: Options, changes: Mapping[str, Any] | None = Non
     """
     if not 0 <= options.seed <= LARGEST_SEED:
         raise ValueError(f"seed must be within 0..{LARGEST_SEED}, got {options.seed}")
-    asked = {} if options.total_timesteps is None else {"n_timesteps": options.total_timesteps}
-    return read(HYPERPARAMETERS, "ppo", name, asked | dict(changes or {}))
+    asked = {"n_timesteps": options.total_timesteps, "n_envs": options.num_envs} | dict(changes or {})
+    return read(HYPERPARAMETERS, "ppo", name, {key: value for key, value in asked.items() if value is not None})
 
 
 def keep(finding: Finding, folder: Path) -> None:
@@ -175,7 +177,7 @@ def policy_of(model: BaseAlgorithm) -> Decide:
 
 
 class _Watch(BaseCallback):
-    """Measures the policy before every iteration and, its weights averaged, at the end."""
+    """Measures the policy before every iteration, and at the end before and after its weights are averaged."""
 
     def __init__(self, measure: Callable[[Decide], float], progress: TrainingProgress, first_averaged: int) -> None:
         super().__init__()
@@ -194,9 +196,9 @@ class _Watch(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
+        self._note()
         self._keep_weights()
-        parameters = self.model.policy.parameters()
-        vector_to_parameters(torch.stack(self._weights).mean(dim=0), parameters)
+        vector_to_parameters(torch.stack(self._weights).mean(dim=0), self.model.policy.parameters())
         self._note()
 
     def _keep_weights(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import polars as pl
@@ -16,6 +16,7 @@ from evaluate.run_directory import RunDirectory
 from evaluate.statistics import interval
 from policies.sidecar import Interval
 from train import checkpoint
+from train.averaging import WeightAverage
 from train.callbacks import HyperparameterTable, Interruption, Milestones
 from train.evaluation import RIVAL, Examination, History, scales_of
 from train.export import TrainedActor, actor_of, export
@@ -54,6 +55,7 @@ class Training:
         rival: What the rule that it is compared with got in them.
         history: Of its evaluations.
         best_actor: The actor of the best of them.
+        average: Of the weights, where the plan averages.
         random: Random streams of the checkpoint that it goes on from, if it does.
     """
 
@@ -64,6 +66,7 @@ class Training:
     rival: dict[str, pl.DataFrame]
     history: History
     best_actor: TrainedActor | None = None
+    average: WeightAverage = field(default_factory=WeightAverage)
     random: dict[str, Any] | None = None
 
     @classmethod
@@ -82,6 +85,7 @@ class Training:
         if state is not None:
             checkpoint.restore(training.model, state)
             training.history, training.best_actor = state["history"], state["best_actor"]
+            training.average = state["average"]
             training.random = state["random"]
         return training
 
@@ -100,6 +104,7 @@ class Training:
                 self.run.path,
                 self.history,
                 self.best_actor,
+                self.average,
                 random=self.random,
                 interruption=interruption,
                 progress=progress,
@@ -117,7 +122,7 @@ class Training:
     def conclude(self) -> None:
         """Play the final table's episodes, keep their rows in the run's folder, and export the policy there."""
         plan, run = self.plan, self.run
-        actor = self.best_actor if plan.options.export == "best" and self.best_actor else actor_of(self.model)
+        actor = self.best_actor if plan.options.export == "best" and self.best_actor else self._last_actor()
         print("playing the held-out episodes of the final table …", file=sys.stderr, flush=True)
         examination = Examination(plan.scenarios, plan.test_seeds, plan.options.threads)
         tables = {plan.options.algo: examination.metrics(actor.policy)}
@@ -132,6 +137,10 @@ class Training:
         export(run.path / POLICY, actor, plan, measured, steps=self.model.num_timesteps, seconds=self.history.seconds)
         if plan.options.save_model:
             self._save_model()
+
+    def _last_actor(self) -> TrainedActor:
+        with self.average.in_place_of(self.model.policy):
+            return actor_of(self.model)
 
     def _save_model(self) -> None:
         self.model.save(self.run.path / "model.zip")

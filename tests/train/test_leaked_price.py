@@ -17,7 +17,7 @@ CHECKS = {"cartea_jaimungal": check_cartea_jaimungal, "leaked_price": check_leak
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_untrained_policy_fails_a_check_which_keeps_what_it_found(name, tmp_path, capsys):
-    assert CHECKS[name].main(["--total-timesteps", "1", "--out", str(tmp_path)]) == 1
+    assert CHECKS[name].main(["--total-timesteps", "1", "--num-envs", "128", "--out", str(tmp_path)]) == 1
     assert "FAILED" in capsys.readouterr().out
     (run,) = tmp_path.iterdir()
     assert run.name.endswith(name)
@@ -27,7 +27,7 @@ def test_an_untrained_policy_fails_a_check_which_keeps_what_it_found(name, tmp_p
 
 
 @pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize("option", ["--seed", "--total-timesteps"])
+@pytest.mark.parametrize("option", ["--seed", "--total-timesteps", "--num-envs"])
 def test_a_wrong_option_is_one_line_and_status_2(name, option, tmp_path, capsys):
     assert CHECKS[name].main([option, "-1", "--out", str(tmp_path / "runs")]) == 2
     error = capsys.readouterr().err

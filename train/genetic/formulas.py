@@ -28,8 +28,8 @@ SMALLEST_CONSTANT, LARGEST_CONSTANT = 0.01, 20.0
 PERTURBATION = 0.3  # relative standard deviation of a mutated constant
 INITIAL_HEIGHTS = (1, 4)
 GRAFT_HEIGHTS = (0, 2)
-# Powers of ten between which the first rules' numbers are drawn: quotes of 2 to 8 ticks that slide 0.1 to 2 ticks a lot,
-# widen by 0.1 to 3 ticks for a unit of volatility, and lean by as much on a unit of a signal.
+# Powers of ten between which the first rules' numbers are drawn: quotes of 2 to 8 ticks that slide by 0.1 to 2 ticks
+# a lot, widen by 0.1 to 3 ticks for a unit of volatility, and lean by as much on a unit of a signal.
 RULE_DECADES = ((0.3, 0.9), (-1.0, 0.3), (-1.0, 0.5))
 LEAN_DECADES = (-1.0, 0.5)
 

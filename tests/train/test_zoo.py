@@ -1,0 +1,92 @@
+"""The zoo: its settings, the command of each training, and the choice that is put in place."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+import policies
+from lobenv.scenario.loading import load
+from policies.artefact import read_sidecar
+from train.zoo.__main__ import main
+from train.zoo.settings import Entry, TrainingRun, read
+
+
+def settings(folder: Path, text: str) -> Path:
+    path = folder / "settings.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_settings_name_every_family_for_calm_volatile_and_all_with_five_seeds():
+    seeds, entries = read()
+    assert len(seeds) == 5
+    assert {entry.label for entry in entries} == {
+        f"{name}/{family}" for name in ("calm", "volatile", "all") for family in ("ppo", "gp", "tuned")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("seeds: [1]", "must have the keys seeds and policies"),
+        ("seeds: [1, 1]\npolicies: {}", "seeds must be different whole numbers, got [1, 1]"),
+        ("seeds: [-1]\npolicies: {}", "seeds must be different whole numbers, got [-1]"),
+        ("seeds: [1]\npolicies: {calm: {dqn: ''}}", "calm: family must be one of ppo, gp, tuned, got 'dqn'"),
+        ("seeds: [", "not valid YAML"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line_naming_the_file(tmp_path, text, told):
+    path = settings(tmp_path, text)
+    with pytest.raises(ValueError, match=r"settings\.yml") as caught:
+        read(path)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_is_run_by_its_own_module_with_its_arguments_seed_and_folder(tmp_path):
+    run = TrainingRun(Entry("calm", "tuned", ("--scenarios", "calm")), 3, tmp_path)
+    words = run.command(threads=1)
+    assert words[0] == sys.executable
+    assert shlex.join(words[1:]) == (
+        f"-m train.gp --threads 1 --genome params --scenarios calm --seed 3 --out {tmp_path} --name calm_tuned_seed3"
+    )
+    assert run.policy is None
+
+
+def test_a_training_with_a_checkpoint_is_resumed(tmp_path):
+    folder = tmp_path / "20260101T000000_calm_ppo_seed1"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    run = TrainingRun(Entry("calm", "ppo", ()), 1, tmp_path)
+    assert "--resume" not in run.command(threads=1)
+    (folder / "checkpoints" / "last").touch()
+    assert run.command(threads=1)[-2:] == ["--resume", str(folder)]
+
+
+def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_path):
+    assert main(["--only", "calm/dqn", "--out", str(tmp_path / "runs")]) == 2
+    assert "only must name some of calm/" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_make_zoo_trains_chooses_installs_and_lists_every_seed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("policies.artefact.ZOO", tmp_path / "zoo")
+    small = "--scenarios calm --generations 1 --population 4 --episodes 2 --validation-episodes 2 --test-episodes 2"
+    path = settings(tmp_path, f"seeds: [1, 2]\npolicies: {{all: {{tuned: '{small}'}}}}")
+    options = ["--settings", str(path), "--out", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo")]
+    assert main([*options, "--validation-episodes", "2", "--test-episodes", "4"]) == 0
+    report = (tmp_path / "zoo" / "README.md").read_text(encoding="utf-8")
+    assert report.count("tuned:all | 1 |") == 3
+    assert report.count("tuned:all | 2 |") == 3
+    assert report.count("✓ |") == 3
+    folder = tmp_path / "zoo" / "all" / "tuned"
+    assert read_sidecar(folder, "tuned").name == "all"
+    policies.load(f"tuned:{folder}", policies.market_spec(load("calm")))
+    capsys.readouterr()
+    assert main([*options, "--steps", "train"]) == 0  # finished runs are left alone
+    assert "of" not in capsys.readouterr().err.split("tuned")[0]
