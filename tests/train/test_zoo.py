@@ -21,28 +21,35 @@ def settings(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_shipped_settings_name_every_family_for_calm_volatile_and_all_with_five_seeds():
-    seeds, entries = read()
-    assert len(seeds) == 5
-    assert {entry.label for entry in entries} == {
+def test_the_shipped_settings_name_every_family_for_calm_volatile_and_all(tmp_path):
+    runs = read(tmp_path)
+    assert {run.entry.label for run in runs} == {
         f"{name}/{family}" for name in ("calm", "volatile", "all") for family in ("ppo", "gp", "tuned")
     }
+    assert [run.seed for run in runs if run.entry.label == "calm/ppo"] == [1, 2, 3, 4, 5]
+
+
+def test_tuned_rules_and_formulas_are_searched_for_by_the_same_number_of_episodes(tmp_path):
+    words = {run.entry.label: run.entry.arguments for run in read(tmp_path)}
+    for name in ("calm", "volatile", "all"):
+        assert words[f"{name}/tuned"] == words[f"{name}/gp"]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("seeds: [1]", "must have the keys seeds and policies"),
-        ("seeds: [1, 1]\npolicies: {}", "seeds must be different whole numbers, got [1, 1]"),
-        ("seeds: [-1]\npolicies: {}", "seeds must be different whole numbers, got [-1]"),
-        ("seeds: [1]\npolicies: {calm: {dqn: ''}}", "calm: family must be one of ppo, gp, tuned, got 'dqn'"),
-        ("seeds: [", "not valid YAML"),
+        ("calm", "must name policies, each with seeds and families"),
+        ("calm: {ppo: ''}", "calm: seeds must be different whole numbers, got None"),
+        ("calm: {seeds: [1, 1]}", "calm: seeds must be different whole numbers, got [1, 1]"),
+        ("calm: {seeds: [-1]}", "calm: seeds must be different whole numbers, got [-1]"),
+        ("calm: {seeds: [1], dqn: ''}", "calm: family must be one of ppo, gp, tuned, got 'dqn'"),
+        ("calm: [", "not valid YAML"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line_naming_the_file(tmp_path, text, told):
     path = settings(tmp_path, text)
     with pytest.raises(ValueError, match=r"settings\.yml") as caught:
-        read(path)
+        read(tmp_path, path)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -77,7 +84,7 @@ def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_pat
 def test_make_zoo_trains_chooses_installs_and_lists_every_seed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("policies.artefact.ZOO", tmp_path / "zoo")
     small = "--scenarios calm --generations 1 --population 4 --episodes 2 --validation-episodes 2 --test-episodes 2"
-    path = settings(tmp_path, f"seeds: [1, 2]\npolicies: {{all: {{tuned: '{small}'}}}}")
+    path = settings(tmp_path, f"all: {{seeds: [1, 2], tuned: '{small}'}}")
     options = ["--settings", str(path), "--out", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo")]
     assert main([*options, "--validation-episodes", "2", "--test-episodes", "4"]) == 0
     report = (tmp_path / "zoo" / "README.md").read_text(encoding="utf-8")

@@ -79,16 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _runs(options: Options) -> list[TrainingRun]:
-    """Every training of the wanted entries, seed by seed, so that each entry has some finished runs early."""
-    seeds, entries = read(options.settings)
-    labels = [entry.label for entry in entries]
+    """Every training of the wanted entries."""
+    runs = read(options.out, options.settings)
+    labels = list(dict.fromkeys(run.entry.label for run in runs))
     unknown = [label for label in options.only if label not in labels]
     if unknown:
         raise ValueError(f"only must name some of {', '.join(labels)}, got {unknown[0]!r}")
     if options.jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {options.jobs}")
-    wanted = [entry for entry in entries if not options.only or entry.label in options.only]
-    return [TrainingRun(entry, seed, options.out) for seed in seeds for entry in wanted]
+    return [run for run in runs if not options.only or run.entry.label in options.only]
 
 
 def _train(runs: Sequence[TrainingRun], options: Options) -> bool:

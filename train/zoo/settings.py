@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast
 
 import yaml
 
@@ -85,8 +85,12 @@ class TrainingRun:
         return [path.parent for path in sorted(self.root.glob(f"*_{self.name}/config.json"))]
 
 
-def read(path: Path = SETTINGS) -> tuple[tuple[int, ...], tuple[Entry, ...]]:
-    """Seeds and entries of a file of settings.
+def read(root: Path, path: Path = SETTINGS) -> tuple[TrainingRun, ...]:
+    """Every training of a file of settings, seed by seed.
+
+    Args:
+        root: Folder of the runs.
+        path: YAML: name of a policy to `seeds` and, for each family, the arguments of its command.
 
     Raises:
         ValueError: One line naming the file, what is wrong and what is allowed.
@@ -97,15 +101,19 @@ def read(path: Path = SETTINGS) -> tuple[tuple[int, ...], tuple[Entry, ...]]:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or set(document) != {"seeds", "policies"}:
-        raise ValueError(f"{path}: must have the keys seeds and policies")
-    seeds = tuple(document["seeds"])
-    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"{path}: seeds must be different whole numbers, got {document['seeds']}")
-    entries = []
-    for name, families in document["policies"].items():
-        for family, arguments in families.items():
-            if family not in get_args(Family):
-                raise ValueError(f"{path}: {name}: family must be one of {', '.join(MODULES)}, got {family!r}")
-            entries.append(Entry(str(name), cast("Family", family), tuple(shlex.split(str(arguments)))))
-    return seeds, tuple(entries)
+    if not isinstance(document, dict) or not all(isinstance(values, dict) for values in document.values()):
+        raise ValueError(f"{path}: must name policies, each with seeds and families")
+    runs = [run for name, values in document.items() for run in _runs(path, str(name), dict(values), root)]
+    return tuple(sorted(runs, key=lambda run: run.seed))
+
+
+def _runs(path: Path, name: str, values: dict[str, Any], root: Path) -> list[TrainingRun]:
+    seeds = values.pop("seeds", None)
+    whole = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    if not whole or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{path}: {name}: seeds must be different whole numbers, got {seeds}")
+    for family in values:
+        if family not in MODULES:
+            raise ValueError(f"{path}: {name}: family must be one of {', '.join(MODULES)}, got {family!r}")
+    entries = [Entry(name, cast("Family", family), tuple(shlex.split(str(words)))) for family, words in values.items()]
+    return [TrainingRun(entry, seed, root) for entry in entries for seed in seeds]
