@@ -132,12 +132,13 @@ def draw(courses: dict[bool, Course], optima: dict[bool, Optimum]) -> Figure:
 
 def _draw_earning(axes: Any, courses: dict[bool, Course], optima: dict[bool, Optimum]) -> None:
     for leaked, colour in ((True, "blue"), (False, "muted")):
-        course, optimum = courses[leaked], optima[leaked].value[0, PENALTIES.inventory_cap]
-        axes.axhline(optimum, color=COLOURS[colour], linewidth=0.8, linestyle=DASHED)
+        course = courses[leaked]
+        best = _earned(optima[leaked].policy(VOLATILE.k), leaked, EPISODES_ON_THE_WAY).mean()
+        axes.axhline(float(best), color=COLOURS[colour], linewidth=0.8, linestyle=DASHED)
         axes.plot(
             np.array(course.timesteps) / 1e3, course.measured, color=COLOURS[colour], label=f"PPO, {SHOWN[leaked]}"
         )
-    axes.plot([], [], color=COLOURS["ink"], linewidth=0.8, linestyle=DASHED, label="best possible")
+    axes.plot([], [], color=COLOURS["ink"], linewidth=0.8, linestyle=DASHED, label="best policy, same markets")
     axes.set(xlabel="steps of training, thousands", ylabel="criterion of an episode, $")
     axes.set_title("what is earned", pad=36)
     axes.margins(x=0)

@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 from torch import nn
 
+from train.control_variate import ControlVariate
 from train.hyperparameters import ALGORITHMS, Hyperparameters
 from train.mirrored import MirroredMeanStd, MirroredPolicy
 
@@ -18,7 +19,9 @@ from train.mirrored import MirroredMeanStd, MirroredPolicy
 TORCH_THREADS = 1
 
 
-def build(env: VecEnv, hyperparameters: Hyperparameters, seed: int, *, mirrored: bool = False) -> BaseAlgorithm:
+def build(
+    env: VecEnv, hyperparameters: Hyperparameters, seed: int, *, mirrored: bool = False, foreseen: bool = False
+) -> BaseAlgorithm:
     """A fresh learner in an environment that it monitors and, where asked for, normalises.
 
     Args:
@@ -26,23 +29,25 @@ def build(env: VecEnv, hyperparameters: Hyperparameters, seed: int, *, mirrored:
         hyperparameters: What shapes the training.
         seed: Of the weights, the exploration and the order of the samples; the environment gets it too.
         mirrored: Let one function quote both sides (`mirrored.MirroredPolicy`), on a market-making environment.
+        foreseen: Pay for the moves of the mid that could be foreseen alone (`control_variate.ControlVariate`).
     """
     torch.set_num_threads(TORCH_THREADS)
     arguments: dict[str, Any] = hyperparameters.arguments(int(np.prod(env.action_space.shape or (1,))))
     algorithm = ALGORITHMS[hyperparameters.algo]
-    wrapped = _wrapped(env, hyperparameters)
+    wrapped = _wrapped(env, hyperparameters, foreseen=foreseen)
     if mirrored and isinstance(wrapped, VecNormalize):
         wrapped.obs_rms = MirroredMeanStd(shape=env.observation_space.shape or ())
     policy = MirroredPolicy if mirrored else hyperparameters.policy
     return algorithm(policy, wrapped, seed=seed, device="cpu", **arguments)
 
 
-def _wrapped(env: VecEnv, hyperparameters: Hyperparameters) -> VecEnv:
+def _wrapped(env: VecEnv, hyperparameters: Hyperparameters, *, foreseen: bool) -> VecEnv:
     monitored = VecMonitor(env)
+    paid = ControlVariate(monitored) if foreseen else monitored
     if hyperparameters.normalize is None:
-        return monitored
+        return paid
     discount = {"gamma": hyperparameters.settings.get("gamma", 0.99)}
-    return VecNormalize(monitored, **{**discount, **hyperparameters.normalize})
+    return VecNormalize(paid, **{**discount, **hyperparameters.normalize})
 
 
 @torch.no_grad()

@@ -122,6 +122,8 @@ class MixedVecEnv(VecEnv):
 
     Attributes:
         parts: One environment for each kind.
+        shares: First row of each kind, and the one after its last.
+        lot_values: (E,) what a tick on a lot is paid, in the unit of the reward.
     """
 
     def __init__(
@@ -153,6 +155,9 @@ class MixedVecEnv(VecEnv):
         ]
         self._scales = np.repeat(np.ones(len(markets)) if scales is None else scales, sizes).astype(np.float32)
         self._edges = np.concatenate([[0], np.cumsum(sizes)])
+        self.shares = tuple(zip(self._edges[:-1].tolist(), self._edges[1:].tolist(), strict=True))
+        ticks = [market.scenario.tick_size * market.scenario.maker.order_size_shares for market in markets]
+        self.lot_values = np.repeat(ticks, sizes) / self._scales
         self._pool = ThreadPoolExecutor(min(self.threads, len(markets)), "markets") if len(markets) > 1 else None
         self._actions = np.zeros(0)
         super().__init__(num_envs, self.parts[0].observation_space, self.parts[0].action_space)

@@ -25,8 +25,8 @@ Algorithm = Literal["ppo", "sac", "ddpg", "td3", "maskable_ppo"]
 SEEDS_A_RUN = 4_096  # market seeds set aside for a run, so that two runs share no market
 LARGEST_SEED = FIRST_VALIDATION_SEED // SEEDS_A_RUN - 1
 MIRRORED = "ppo"  # the algorithm with a network that quotes both sides by one function
-AVERAGED = ("ppo", "maskable_ppo")  # algorithms whose single updates owe much to the chance of one rollout
-INITIAL_OFFSET_TICKS = 5.0
+ON_POLICY = ("ppo", "maskable_ppo")  # what one update does owes much to the chance of one rollout
+INITIAL_OFFSET_TICKS = 3.5
 EVALUATIONS = 20  # of a whole training, unless that makes them more frequent than this many steps:
 SHORTEST_PERIOD = 50_000
 
@@ -116,11 +116,14 @@ class Options:
     """Logarithm of the exploration's deviation at the start, in units of the action."""
     mirrored: bool | None = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
+    foreseen: bool | None = None
+    """Whether the learner is paid for foreseeable moves of the mid alone, which takes most of the noise out of its
+    rewards and leaves their mean; by default for ppo and maskable_ppo. Evaluations are paid the real reward."""
     averaged: bool | None = None
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""
     initial_offset_ticks: float | None = None
-    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 5 ticks.
+    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 3.5 ticks.
     Begun ten ticks away, in the middle of the action's range, PPO settles at never trading."""
     hyperparameters: Path | None = None
     """File of hyperparameters in RL Zoo's form; by default the algorithm's in train/hyperparams."""
@@ -178,9 +181,14 @@ class Plan:
         return self.options.algo == MIRRORED if self.options.mirrored is None else self.options.mirrored
 
     @property
+    def foreseen(self) -> bool:
+        """Whether the learner is paid for foreseeable moves alone."""
+        return self.options.algo in ON_POLICY if self.options.foreseen is None else self.options.foreseen
+
+    @property
     def averaged(self) -> bool:
         """Whether averaged weights are evaluated and exported."""
-        return self.options.algo in AVERAGED if self.options.averaged is None else self.options.averaged
+        return self.options.algo in ON_POLICY if self.options.averaged is None else self.options.averaged
 
     @property
     def first_market_seed(self) -> int:
