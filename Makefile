@@ -18,7 +18,7 @@ NEWEST := $(VENV)/gymnasium-newest
 # Batches bring their own threads; PyTorch's would fight them for the cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: lab train zoo test test-compiled test-interpreted test-bounds test-newest lint bench bench-smoke clean
+.PHONY: lab train zoo test test-compiled test-interpreted test-bounds test-newest test-notebooks lint bench bench-smoke clean
 .NOTPARALLEL:
 
 lab: $(LAB_READY)
@@ -31,7 +31,7 @@ train: $(ALL_READY)
 zoo: $(ALL_READY)
 	$(BIN)/python -m train.zoo $(ARGS)
 
-test: test-compiled test-interpreted test-bounds test-newest
+test: test-compiled test-interpreted test-bounds test-newest test-notebooks
 
 # The whole suite, as users run the market.
 test-compiled: $(ALL_READY)
@@ -49,6 +49,10 @@ test-bounds: $(ALL_READY)
 test-newest: $(NEWEST)/.ready-$(NEWEST_GYMNASIUM)
 	PYTHONPATH=$(abspath $(NEWEST)) $(BIN)/python -c 'import gymnasium; assert gymnasium.__version__ == "$(NEWEST_GYMNASIUM)"'
 	PYTHONPATH=$(abspath $(NEWEST)) $(BIN)/python -m pytest $(API_TESTS)
+
+# Every cell of the notebooks, on few seeds.
+test-notebooks: $(ALL_READY)
+	LOBENV_NOTEBOOK_SEEDS=4 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
 lint: $(ALL_READY)
 	$(BIN)/ruff check .

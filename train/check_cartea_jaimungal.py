@@ -33,7 +33,7 @@ TOLERANCE = 0.1  # [$]
 INVENTORY = np.arange(-3, 4)  # [lots]
 TIMES = np.arange(0, 100, 10)  # [steps], at which quotes are compared
 MIDDLE = 5  # index in TIMES of the time at which they have to agree
-EPISODES = 8192
+EPISODES = 4096
 EVALUATION_SEED = 900_000
 AVERAGED = 0.6  # share of the training over which the weights are averaged
 DASHED = (0, (3, 2))
@@ -175,9 +175,17 @@ def draw(quotes: Quotes, course: Course) -> Figure:
         error.axhline(TOLERANCE, color=COLOURS["muted"], linewidth=0.8, linestyle=DASHED, label="allowed")
         millions = np.array(course.timesteps) / 1e6
         error.plot(millions[:-1], course.measured[:-1], color=COLOURS["blue"], label="largest error")
-        error.plot(millions[-1], course.measured[-1], "D", color=COLOURS["ink"], clip_on=False, label="averaged")
+        error.plot(
+            millions[-1],
+            course.measured[-1],
+            "D",
+            color=COLOURS["ink"],
+            markersize=4.0,
+            clip_on=False,
+            label="averaged",
+        )
         error.set(xlabel="steps of training, millions", ylabel="largest error at half time, $", yscale="log")
-        error.set_title("training", pad=26)
+        error.set_title("training", pad=36)
         error.margins(x=0)
         error.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, **LEGEND)
     return figure
@@ -196,7 +204,7 @@ def _draw_against_inventory(axes: Any, quotes: Quotes) -> None:
             label=f"{name}, PPO",
         )
     axes.set(xlabel="inventory, lots", ylabel="distance from the mid, $")
-    axes.set_title("at half time", pad=26)
+    axes.set_title("at half time", pad=36)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, **LEGEND)
 
 
@@ -210,7 +218,7 @@ def _draw_against_time(axes: Any, quotes: Quotes) -> None:
         )
         axes.plot(times, quotes.learned[:, place, 0], "o", color=COLOURS[colour], markersize=4.0, markeredgewidth=0)
     axes.set(xlabel="time, share of the episode", ylabel="bid's distance from the mid, $")
-    axes.set_title("bids: optimum (lines) and PPO (dots)", pad=26)
+    axes.set_title("bids: optimum (lines) and PPO (dots)", pad=36)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, **LEGEND)
 
 

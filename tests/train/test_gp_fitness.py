@@ -12,7 +12,7 @@ from lobenv.envs.interface import configure
 from policies.base import market_spec
 from policies.rule import FixedSpread, InventorySkewed, RulePolicy
 from train.evaluation import FIRST_VALIDATION_SEED
-from train.genetic.fitness import CHUNK_EPISODES, generation_seeds, objectives, play_task, score, tasks
+from train.genetic.fitness import CHUNK_EPISODES, DOUBT_EPISODES, generation_seeds, objectives, play_task, score, tasks
 
 CALM = configure("calm", {"session.duration_s": 20})
 
@@ -59,9 +59,20 @@ def test_work_is_cut_by_condition_and_by_chunks_that_no_worker_decides():
 
 
 def test_objectives_are_mean_tail_and_worst_latency_averaged_over_markets():
-    scores = np.zeros((2, 2, 1, 20, 2))  # two markets, two latency profiles, one genome, twenty episodes
-    scores[0, 0, 0, :, 0], scores[1, 0, 0, :, 0] = 10.0, 40.0
-    scores[0, 1, 0, :, 0], scores[1, 1, 0, :, 0] = 8.0, 0.0
-    scores[0, 0, 0, :, 1] = np.arange(20) - 5.0
-    scores[0, 1, 0, :, 1] = -1e9  # the tail is that of the own latency
-    assert objectives(scores, [1.0, 4.0]).tolist() == [[10.0, -2.5, 4.0]]
+    played = np.zeros((2, 2, 20, 2))  # two markets, two latency profiles, twenty episodes
+    played[0, 0, :, 0], played[1, 0, :, 0] = 10.0, 40.0
+    played[0, 1, :, 0], played[1, 1, :, 0] = 8.0, 0.0
+    played[0, 0, :, 1] = np.arange(20) - 5.0
+    played[0, 1, :, 1] = -1e9  # the tail is that of the own latency
+    doubt = 20 / (20 + DOUBT_EPISODES)
+    assert objectives(played, [1.0, 4.0]).tolist() == pytest.approx([10.0 * doubt, -2.5, 4.0 * doubt])
+
+
+def test_a_long_record_counts_for_more_than_the_same_mean_of_a_newcomer():
+    def mean(episodes):
+        played = np.zeros((1, 1, episodes, 2))
+        played[..., 0] = 3.0
+        return objectives(played, [1.0])[0]
+
+    assert mean(DOUBT_EPISODES) == 1.5
+    assert mean(7 * DOUBT_EPISODES) == 3.0 * 7 / 8

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from train.genetic.evolution import Evolution
 from train.genetic.species import Draws, Species
 
@@ -26,6 +28,7 @@ def to_json(evolution: Evolution, species: Species) -> dict[str, Any]:
             {
                 "genome": species.to_json(one),
                 "fitness": list(one.fitness.values),
+                "played": one.played.tolist(),
                 "crowding": _finite_or_none(one.fitness.crowding_dist),
             }
             for one in evolution.population
@@ -50,6 +53,7 @@ def from_json(state: dict[str, Any], species: Species) -> Evolution:
     for entry in state["population"]:
         individual = species.from_json(entry["genome"])
         individual.fitness.values = tuple(entry["fitness"])
+        individual.played = np.array(entry["played"])
         individual.fitness.crowding_dist = float("inf") if entry["crowding"] is None else entry["crowding"]
         population.append(individual)
     names = ("generation", "hall", "episodes", "seconds", "history")

@@ -1,14 +1,14 @@
 """NSGA-II over genomes whose fitness is drawn anew each generation (Deb, Pratap, Agarwal and Meyarivan 2002).
 
-A generation plays markets of its own, the same for all its genomes. Parents play again beside their children, so that
-one that was lucky in its markets does not stay for it.
+A generation plays markets of its own, the same for all its genomes. Parents play again beside their children and keep
+the record of all they played, so that one that was lucky in its markets does not stay for it.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -80,7 +80,7 @@ class Proving:
             on_task: Called with the number of episodes of every finished task.
 
         Returns:
-            (N, 3): `fitness.objectives`.
+            (N, M, L, n, 2): the scores of `fitness.play_task`.
         """
         work = tasks(players, self.markets * self.latencies, seeds)
         scores: list[NDArray[np.float64]] = []
@@ -89,7 +89,7 @@ class Proving:
             if on_task is not None:
                 on_task(found.shape[0] * found.shape[1])
         shape = (self.markets, self.latencies, len(players), len(seeds), 2)
-        return objectives(np.concatenate(scores).reshape(shape), self.scale)
+        return np.moveaxis(np.concatenate(scores).reshape(shape), 2, 0)
 
     def episodes(self, players: int, seeds: int) -> int:
         """How many episodes so many genomes play on so many seeds."""
@@ -109,7 +109,10 @@ def advance(evolution: Evolution, plan: Plan, proving: Proving, on_task: Callabl
     with evolution.draws:
         pool = _pool(evolution.population, plan)
     seeds = generation_seeds(options.seed, evolution.generation + 1, options.episodes)
-    rate(pool, proving.try_out([species.player(one) for one in pool], seeds, on_task), species)
+    scores = proving.try_out([species.player(one) for one in pool], seeds, on_task)
+    for one, latest in zip(pool, scores, strict=True):
+        one.played = latest if one.played is None else np.concatenate([one.played, latest], axis=2)
+    rate(pool, [objectives(one.played, proving.scale) for one in pool], species)
     evolution.population = survivors(pool, options.population)
     evolution.generation += 1
     evolution.episodes += proving.episodes(len(pool), options.episodes)
@@ -130,7 +133,7 @@ def survivors(pool: Sequence[Any], size: int) -> list[Any]:
     return tools.selNSGA2(ranked[: max(round(CONSIDERED * size), 1)], size)
 
 
-def rate(pool: Sequence[Any], values: NDArray[np.float64], species: Species) -> None:
+def rate(pool: Sequence[Any], values: Iterable[NDArray[np.float64]], species: Species) -> None:
     """Give every genome its fitness, with its size where that counts."""
     for individual, row in zip(pool, values, strict=True):
         size = (float(species.size(individual)),) if "size" in species.objectives else ()

@@ -27,6 +27,7 @@ from train.genetic.rules import RulePopulation
 from train.genetic.species import Player
 
 CHUNK_EPISODES = 256  # episodes played at once; one number for every machine, so that work is cut the same everywhere
+DOUBT_EPISODES = 32
 RISK_ADJUSTED, PNL = 0, 1  # columns of the scores [$]
 _SEED_STREAM = 0x6770  # keeps the draw of market seeds apart from other uses of the run's seed
 
@@ -119,18 +120,22 @@ def score(batch: Batch, policy: Policy, seeds: Sequence[int]) -> NDArray[np.floa
     return earned
 
 
-def objectives(scores: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float64]:
-    """Mean, tail and robustness of every genome.
+def objectives(played: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float64]:
+    """Mean, tail and robustness of a genome.
+
+    Means are drawn towards zero, what a maker that never trades earns, as if the genome had played `DOUBT_EPISODES`
+    more in which nothing happened: a newcomer's luck counts for less than a record of many generations.
 
     Args:
-        scores: (M, L, N, n, 2), the first latency profile being the market's own.
+        played: (M, L, n, 2) scores of all that it has played, the first latency profile being the market's own.
         scale: (M,) unit of money of each market [$], so that a wild one does not drown a calm one in their mean.
 
     Returns:
-        (N, 3), each averaged over the markets: mean risk-adjusted P&L at the own latency; CVaR 5 % of the P&L there;
+        (3,), each averaged over the markets: mean risk-adjusted P&L at the own latency; CVaR 5 % of the P&L there;
         the smallest mean risk-adjusted P&L that any latency profile leaves. In dollars where there is one market.
     """
-    unit = np.asarray(scale)[:, None, None]
-    by_latency = (scores[..., RISK_ADJUSTED].mean(axis=-1) / unit).mean(axis=0)  # (L, N)
-    tail = np.apply_along_axis(cvar, -1, scores[:, 0, :, :, PNL])  # (M, N)
-    return np.column_stack([by_latency[0], (tail / unit[:, 0]).mean(axis=0), by_latency.min(axis=0)])
+    unit, episodes = np.asarray(scale), played.shape[2]
+    means = played[..., RISK_ADJUSTED].sum(axis=-1) / (episodes + DOUBT_EPISODES)  # (M, L)
+    by_latency = (means / unit[:, None]).mean(axis=0)
+    tail = np.apply_along_axis(cvar, -1, played[:, 0, :, PNL])  # (M,)
+    return np.array([by_latency[0], (tail / unit).mean(), by_latency.min()])

@@ -14,15 +14,15 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 from deap import base, gp
+from numpy.typing import NDArray
 
-from lobenv.envs.observation import FIELDS, INDEX
+from lobenv.envs.observation import FIELDS
 from policies.expression import FLAGS, LIMIT, OPERATORS, Formula, type_of
 from train.genetic.species import rounded
+from train.mirror import SIGNED, other_side
 
-SIGNED = frozenset(
-    name for name in INDEX if name.startswith(("inventory", "microprice", "imbalance", "signed_flow", "return"))
-)
 CONSTANT_SHARE = 0.25  # of the leaves drawn
 SMALLEST_CONSTANT, LARGEST_CONSTANT = 0.01, 20.0
 PERTURBATION = 0.3  # relative standard deviation of a mutated constant
@@ -45,12 +45,14 @@ class Tree(gp.PrimitiveTree):
 
     Attributes:
         fitness: What it has scored.
+        played: (M, L, n, 2) scores of every episode that it has played; None for a newcomer.
     """
 
     def __init__(self, content: Any) -> None:
         """A tree of DEAP's nodes that has not been scored."""
         super().__init__(content)
         self.fitness = TreeFitness()
+        self.played: NDArray[np.float64] | None = None
 
 
 def mirrored(formula: Formula) -> list[str | float]:
@@ -62,15 +64,8 @@ def mirrored(formula: Formula) -> list[str | float]:
         elif token in SIGNED:
             mirror += ["neg", token]
         else:
-            mirror.append(_other_side(token))
+            mirror.append(other_side(token))
     return mirror
-
-
-def _other_side(field: str) -> str:
-    for own, other in (("bid_", "ask_"), ("ask_", "bid_")):
-        if field.startswith(own):
-            return other + field.removeprefix(own)
-    return field
 
 
 def draw_constant() -> float:

@@ -41,6 +41,7 @@ class Point(list[float]):
     Attributes:
         rule: Name of the rule.
         fitness: What it has scored.
+        played: (M, L, n, 2) scores of every episode that it has played; None for a newcomer.
     """
 
     def __init__(self, rule: str, place: Sequence[float]) -> None:
@@ -48,6 +49,7 @@ class Point(list[float]):
         super().__init__(place)
         self.rule = rule
         self.fitness = RuleFitness()
+        self.played: NDArray[np.float64] | None = None
 
 
 class RuleSpecies:

@@ -24,6 +24,7 @@ class Individual(Protocol):
     """A genome with what it has scored."""
 
     fitness: base.Fitness
+    played: Any  # (M, L, n, 2) scores of every episode that it has played; None for a newcomer
 
 
 class Species(Protocol):

@@ -35,6 +35,7 @@ from policies.sidecar import (
 from train.cards import model_card
 from train.evaluation import Examination
 from train.genetic.evolution import Evolution, Proving, front, rate
+from train.genetic.fitness import objectives
 from train.genetic.formula_text import formula_text
 from train.genetic.options import CHANGEABLE, CONTROLS, Options, Plan, stored
 from train.genetic.species import Player
@@ -75,7 +76,8 @@ def choose(pool: list[Any], plan: Plan, proving: Proving, on_task: Callable[[int
         on_task: As in `Proving.try_out`.
     """
     species = plan.species
-    rate(pool, proving.try_out([species.player(one) for one in pool], plan.validation_seeds, on_task), species)
+    scores = proving.try_out([species.player(one) for one in pool], plan.validation_seeds, on_task)
+    rate(pool, [objectives(played, proving.scale) for played in scores], species)
     best = max(pool, key=lambda one: (one.fitness.values[0], -species.size(one)))
     return Winner(species.player(best), front(pool))
 
