@@ -5,7 +5,8 @@ position. It is chance, for every policy alike, and hides what quotes are worth.
 forecasts the next move; the learner is paid the forecast move of what it holds instead of the real one. The regression
 is fitted to the moves that the policy itself meets and has its position among the regressors, so that what is taken out
 is uncorrelated with the position: the mean of the reward stays what it was, its variance does not. (Control variates:
-Glasserman 2004, section 4.1.) Evaluations are paid the real reward.
+Glasserman 2004, section 4.1.) What was bought or sold in the last seconds is paid in full: how the mid moves after a fill
+is what the fill was worth. Evaluations are paid the real reward.
 
 Letters: E markets, F observed fields.
 """
@@ -25,7 +26,8 @@ from lobenv.envs.reward import STATE_INDEX
 from train.markets import MixedVecEnv
 from train.mirror import ORDER, SIGNS
 
-OWN = 3  # regressors beside the observed ones: position, and what was traded in the last step and in the one before
+OWN = 2  # regressors beside the observed ones: the position, and the part of it that has been held for a while
+SETTLED_STEPS = 10  # how long that is; 5 s, as far as flow tells of the mid in these markets
 MEMORY = 500_000  # samples: older ones met another policy
 RIDGE = 100.0
 FIT_EVERY = 64  # steps
@@ -63,13 +65,17 @@ class Position:
 
     Attributes:
         mid: (E,) [ticks].
-        held: (E,) [lots].
-        traded: (2, E) in the last step and in the one before [lots].
+        held: (SETTLED_STEPS + 1, E) now and after each of the last steps [lots].
     """
 
     mid: NDArray[np.float64]
     held: NDArray[np.float64]
-    traded: NDArray[np.float64]
+
+    @property
+    def settled(self) -> NDArray[np.float64]:
+        """(E,) the part of the position that has been held all the time [lots]."""
+        bought, sold = self.held.min(axis=0), self.held.max(axis=0)
+        return np.maximum(bought, 0.0) + np.minimum(sold, 0.0)
 
 
 class ControlVariate(VecEnvWrapper):
@@ -121,22 +127,22 @@ class ControlVariate(VecEnvWrapper):
         before, forecast, regressors = self.positions[kind], self.forecasts[kind], self.regressors[low:high]
         after = _position(self._markets.parts[kind].batch)
         moves = after.mid - before.mid
-        surprise = np.where(running, before.held * (moves - regressors @ forecast.coefficients), 0.0)
+        surprise = np.where(running, before.settled * (moves - regressors @ forecast.coefficients), 0.0)
         forecast.learn(regressors[running], moves[running])
         # A finished market is in its next session by now.
-        after.traded[0] = np.where(running, after.held - before.held, 0.0)
-        after.traded[1] = np.where(running, before.traded[0], 0.0)
+        after.held[1:] = np.where(running, before.held[:-1], 0.0)
         self.positions[kind] = after
         return surprise * self._markets.lot_values[low:high]
 
     def _note(self, observation: NDArray[np.float32]) -> None:
         """Keep what the next move is forecast from: a mirrored market has the opposite move, so only what is odd."""
         odd = 0.5 * (observation - observation[:, ORDER] * SIGNS).astype(np.float64)
-        own = [np.column_stack([position.held, *position.traded]) for position in self.positions]
+        own = [np.column_stack([position.held[0], position.settled]) for position in self.positions]
         self.regressors = np.hstack([np.clip(odd, -LARGEST_REGRESSOR, LARGEST_REGRESSOR), np.concatenate(own)])
 
 
 def _position(batch: Batch) -> Position:
     state = batch.out.state[:, 0]
-    held = state[:, STATE_INDEX["inventory"]] / batch.scenario.maker.order_size_shares
-    return Position(state[:, STATE_INDEX["mid"]].copy(), held, np.zeros((2, len(held))))
+    held = np.zeros((SETTLED_STEPS + 1, len(state)))
+    held[0] = state[:, STATE_INDEX["inventory"]] / batch.scenario.maker.order_size_shares
+    return Position(state[:, STATE_INDEX["mid"]].copy(), held)
