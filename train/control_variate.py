@@ -5,8 +5,8 @@ position. It is chance, for every policy alike, and hides what quotes are worth.
 forecasts the next move; the learner is paid the forecast move of what it holds instead of the real one. The regression
 is fitted to the moves that the policy itself meets and has its position among the regressors, so that what is taken out
 is uncorrelated with the position: the mean of the reward stays what it was, its variance does not. (Control variates:
-Glasserman 2004, section 4.1.) What was bought or sold in the last seconds is paid in full: how the mid moves after a fill
-is what the fill was worth. Evaluations are paid the real reward.
+Glasserman 2004, section 4.1.) What was bought or sold in the last seconds is paid in full: how the mid moves after a
+fill is what the fill was worth. Evaluations are paid the real reward.
 
 Letters: E markets, F observed fields.
 """

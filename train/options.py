@@ -26,7 +26,7 @@ SEEDS_A_RUN = 4_096  # market seeds set aside for a run, so that two runs share 
 LARGEST_SEED = FIRST_VALIDATION_SEED // SEEDS_A_RUN - 1
 MIRRORED = "ppo"  # the algorithm with a network that quotes both sides by one function
 ON_POLICY = ("ppo", "maskable_ppo")  # what one update does owes much to the chance of one rollout
-INITIAL_OFFSET_TICKS = 3.5
+INITIAL_OFFSET_TICKS = 2.5
 EVALUATIONS = 20  # of a whole training, unless that makes them more frequent than this many steps:
 SHORTEST_PERIOD = 50_000
 
@@ -123,7 +123,7 @@ class Options:
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""
     initial_offset_ticks: float | None = None
-    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 3.5 ticks.
+    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 2.5 ticks.
     Begun ten ticks away, in the middle of the action's range, PPO settles at never trading."""
     hyperparameters: Path | None = None
     """File of hyperparameters in RL Zoo's form; by default the algorithm's in train/hyperparams."""
