@@ -28,10 +28,10 @@ SMALLEST_CONSTANT, LARGEST_CONSTANT = 0.01, 20.0
 PERTURBATION = 0.3  # relative standard deviation of a mutated constant
 INITIAL_HEIGHTS = (1, 4)
 GRAFT_HEIGHTS = (0, 2)
-# Powers of ten between which the first rules' numbers are drawn: quotes of 2 to 8 ticks that slide by 0.1 to 2 ticks
-# a lot, widen by 0.1 to 3 ticks for a unit of volatility, and lean by as much on a unit of a signal.
-RULE_DECADES = ((0.3, 0.9), (-1.0, 0.3), (-1.0, 0.5))
-LEAN_DECADES = (-1.0, 0.5)
+# Powers of ten between which the first rules' numbers are drawn: quotes of 2 to 5 ticks that slide by 0.1 to 2 ticks
+# a lot, widen by 0.1 to 3 ticks for a unit of volatility, and lean by 0.1 to 1 tick on a unit of a signal.
+RULE_DECADES = ((0.3, 0.7), (-1.0, 0.3), (-1.0, 0.5))
+LEAN_DECADES = (-1.0, 0.0)
 
 
 class TreeFitness(base.Fitness):
@@ -126,7 +126,7 @@ class TreeSpecies:
 
     def initial(self, count: int) -> list[Tree]:
         """In turn: a rule with drawn parameters, one that leans on signals, one plus a drawn term, and any tree."""
-        makers = (self._rule, self._leaning_rule, self._grafted_rule, self._random)
+        makers = (self._rule, self._leaning_rule, self._grafted_rule, self._leaning_rule, self._random)
         return [makers[i % len(makers)]() for i in range(count)]
 
     def children(self, mother: Tree, father: Tree) -> list[Tree]:
