@@ -41,7 +41,7 @@ class Options:
     scenario at hand, else the one of all), ppo:./folder."""
     scenarios: tuple[str, ...] = ("calm", "volatile", "news_jump")
     """Scenarios: names of presets, or YAML files."""
-    seeds: str = "64"
+    seeds: str = "128"
     """Markets that every policy meets: how many, or which (a range 100:116, a list 7,8,11)."""
     first_seed: int = FIRST_SEED
     """First seed where --seeds is a number; training draws from below the default, so that these are held out."""

@@ -1,6 +1,6 @@
 """Compares policies on shared seeds: runs them, keeps every episode in a folder, prints the table, writes the report.
 
-    python -m evaluate.policy_lab                         # rules and the zoo, three scenarios, 64 seeds: minutes
+    python -m evaluate.policy_lab                         # rules and the zoo, three scenarios, 128 seeds: minutes
     python -m evaluate.policy_lab --quick                 # the same on 4 seeds
     python -m evaluate.policy_lab --policies fixed_spread 'glft?gamma=0.02' --scenarios calm --seeds 256
     python -m evaluate.policy_lab --policies tuned:zoo ppo:./runs/RUN/policy --scenarios calm

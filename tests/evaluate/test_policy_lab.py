@@ -196,7 +196,7 @@ def test_the_default_compares_rules_with_the_three_families_of_the_zoo_on_64_hel
     assert families == ["tuned", "ppo", "gp"]
     assert {"do_nothing", "fixed_spread", "avellaneda_stoikov", "glft"} < set(defaults.policies)
     assert len(defaults.scenarios) == 3
-    assert (defaults.seeds, defaults.first_seed) == ("64", FIRST_SEED)
+    assert (defaults.seeds, defaults.first_seed) == ("128", FIRST_SEED)
 
 
 @pytest.mark.parametrize("module", ["evaluate.policy_lab", "evaluate.rollout"])
@@ -494,7 +494,7 @@ def test_ctrl_c_keeps_the_finished_episodes_of_a_real_process(tmp_path):
         (Options(RULES, seeds="5:8"), (5, 6, 7)),
         (Options(RULES, seeds="9,3, 4"), (9, 3, 4)),
         (Options(RULES, seeds="9,"), (9,)),
-        (Options(RULES, seeds="64", quick=True), tuple(range(FIRST_SEED, FIRST_SEED + 4))),
+        (Options(RULES, seeds="128", quick=True), tuple(range(FIRST_SEED, FIRST_SEED + 4))),
     ],
 )
 def test_seeds_are_a_number_a_range_or_a_list(options, seeds):
