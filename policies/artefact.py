@@ -160,11 +160,18 @@ def _in_zoo(family: Family, name: str, market: MarketSpec | None) -> Path:
     shipped = zoo(family)
     if name == BY_SCENARIO:
         for folder in shipped.values() if market is not None else ():
-            trained_on = {scenario.hash for scenario in read_sidecar(folder, family).scenarios}
-            if market is not None and trained_on == {market.scenario_hash}:
+            if market is not None and _trained_on(folder, family) == {market.scenario_hash}:
                 return folder
         name = FOR_ANY_SCENARIO
     return ZOO / name / family
+
+
+def _trained_on(folder: Path, family: Family) -> set[str]:
+    """Hashes of the scenarios that a policy was trained on; none of a broken one, which need not concern the others."""
+    try:
+        return {scenario.hash for scenario in read_sidecar(folder, family).scenarios}
+    except ArtefactError:
+        return set()
 
 
 def _known(family: Family) -> str:

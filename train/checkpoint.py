@@ -23,7 +23,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, 
 from train.control_variate import ControlVariate
 from train.markets import MixedVecEnv
 
-FORMAT = 1
+FORMAT = 2
 LAST = Path("checkpoints") / "last.pt"  # in the folder of a run
 COUNTERS = (
     "num_timesteps",

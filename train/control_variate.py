@@ -4,9 +4,10 @@ Most of what a market maker's rewards differ by from one episode to the next is 
 position. It is chance, for every policy alike, and hides what quotes are worth. A linear regression on what is seen
 forecasts the next move; the learner is paid the forecast move of what it holds instead of the real one. The regression
 is fitted to the moves that the policy itself meets and has its position among the regressors, so that what is taken out
-is uncorrelated with the position: the mean of the reward stays what it was, its variance does not. (Control variates:
-Glasserman 2004, section 4.1.) What was bought or sold in the last seconds is paid in full: how the mid moves after a
-fill is what the fill was worth. Evaluations are paid the real reward.
+is uncorrelated with the position: the mean of the present policy's reward stays about what it was, its variance falls.
+(Control variates: Glasserman 2004, section 4.1, where the mean is known; here it is fitted, so that what a policy learns
+can be off where the forecast is.) What was bought or sold in the last steps is paid in full: how the mid moves after a
+fill is what the fill was worth. Evaluations are paid the real reward, and tell.
 
 Letters: E markets, F observed fields.
 """
@@ -44,7 +45,7 @@ class Forecast:
         coefficients: Of the last fit.
     """
 
-    moments: NDArray[np.float64] = field(default_factory=lambda: RIDGE * np.eye(WIDTH + OWN))
+    moments: NDArray[np.float64] = field(default_factory=lambda: np.zeros((WIDTH + OWN, WIDTH + OWN)))
     products: NDArray[np.float64] = field(default_factory=lambda: np.zeros(WIDTH + OWN))
     coefficients: NDArray[np.float64] = field(default_factory=lambda: np.zeros(WIDTH + OWN))
 
@@ -56,7 +57,9 @@ class Forecast:
 
     def fit(self) -> None:
         """Bring the coefficients up to date."""
-        self.coefficients = np.linalg.solve(self.moments, self.products).astype(np.float64)
+        # Without the ridge it would be singular: what is odd of the bid's fields is that of the ask's.
+        ridge = RIDGE * np.eye(len(self.moments))
+        self.coefficients = np.linalg.solve(self.moments + ridge, self.products).astype(np.float64)
 
 
 @dataclass

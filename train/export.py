@@ -158,7 +158,13 @@ def export(
             seeds=(plan.options.seed,),
             total_steps=steps,
             hyperparameters=plan.hyperparameters.plain()
-            | {"initial_offset_fraction": plan.initial_fraction, "mirrored": plan.mirrored},
+            | {
+                "initial_offset_fraction": plan.initial_fraction,
+                "mirrored": plan.mirrored,
+                "foreseen": plan.foreseen,
+                "averaged": plan.averaged,
+                "export": plan.options.export,
+            },
             packages=package_versions(),
             wall_seconds=round(seconds, 1),
         ),

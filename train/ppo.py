@@ -2,7 +2,7 @@
 
     python -m train.ppo --total-timesteps 200000                  # PPO on calm, in seconds
     python -m train.ppo --scenarios volatile --seed 2
-    python -m train.ppo --scenarios all --latencies metro retail  # every preset with both latencies
+    python -m train.ppo --scenarios all --latencies metro retail  # six presets with both latencies
     python -m train.ppo --algo maskable_ppo                       # sac, td3, ddpg: the same script
     python -m train.ppo --resume runs/RUN                         # goes on where an interrupted run stopped
 

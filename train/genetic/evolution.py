@@ -124,7 +124,7 @@ def survivors(pool: Sequence[Any], size: int) -> list[Any]:
 
     With this many objectives nearly everything is on the first front, and a maker that never trades is best in tail and
     size. So the criterion comes first, as a constraint of NSGA-II: who is not among the better part by mean
-    risk-adjusted P&L is left out. Of genomes that play alike only the smallest stays.
+    risk-adjusted P&L is left out. Of genomes with the same record only the smallest stays.
     """
     distinct: dict[tuple[float, ...], Any] = {}
     for one in sorted(pool, key=lambda one: one.fitness.values[PLAY:]):
@@ -189,7 +189,7 @@ def _couples(population: list[Any]) -> list[tuple[Any, Any]]:
 
 def _remember(evolution: Evolution, pool: Sequence[Any], species: Species) -> None:
     """Keep the generation's best of each objective but size, and its figures."""
-    values = np.array([one.fitness.values for one in pool])
+    values = np.array([one.fitness.values for one in pool])  # with the doubt that selection has
     for i in range(len(species.objectives) - ("size" in species.objectives)):
         genome = species.to_json(pool[int(values[:, i].argmax())])
         if genome not in evolution.hall:

@@ -120,22 +120,24 @@ def score(batch: Batch, policy: Policy, seeds: Sequence[int]) -> NDArray[np.floa
     return earned
 
 
-def objectives(played: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float64]:
+def objectives(played: NDArray[Any], scale: Sequence[float], doubt: float = DOUBT_EPISODES) -> NDArray[np.float64]:
     """Mean, tail and robustness of a genome.
 
-    Means are drawn towards zero, what a maker that never trades earns, as if the genome had played `DOUBT_EPISODES`
-    more in which nothing happened: a newcomer's luck counts for less than a record of many generations.
+    Means are drawn towards zero, what a maker that never trades earns, as if the genome had played some more episodes in
+    which nothing happened: a newcomer's luck counts for less than a record of many generations. It is kind to those
+    that lose, too, which selection by the mean leaves out all the same.
 
     Args:
         played: (M, L, n, 2) scores of all that it has played, the first latency profile being the market's own.
         scale: (M,) unit of money of each market [$], so that a wild one does not drown a calm one in their mean.
+        doubt: How many episodes more; 0 for what was measured.
 
     Returns:
         (3,), each averaged over the markets: mean risk-adjusted P&L at the own latency; CVaR 5 % of the P&L there;
         the smallest mean risk-adjusted P&L that any latency profile leaves. In dollars where there is one market.
     """
     unit, episodes = np.asarray(scale), played.shape[2]
-    means = played[..., RISK_ADJUSTED].sum(axis=-1) / (episodes + DOUBT_EPISODES)  # (M, L)
+    means = played[..., RISK_ADJUSTED].sum(axis=-1) / (episodes + doubt)  # (M, L)
     by_latency = (means / unit[:, None]).mean(axis=0)
     tail = np.apply_along_axis(cvar, -1, played[:, 0, :, PNL])  # (M,)
     return np.array([by_latency[0], (tail / unit).mean(), by_latency.min()])

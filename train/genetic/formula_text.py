@@ -80,7 +80,7 @@ def agrees(text: str, formula: Formula, observation: NDArray[np.float32]) -> boo
     ]
     try:
         found = np.array([float(evaluate(*row)) for row in rows])
-    except (ZeroDivisionError, OverflowError):
+    except (ArithmeticError, ValueError, TypeError, NameError):  # sympy's own infinities and complex powers among them
         return False
     return bool(np.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE))
 

@@ -77,7 +77,7 @@ def choose(pool: list[Any], plan: Plan, proving: Proving, on_task: Callable[[int
     """
     species = plan.species
     scores = proving.try_out([species.player(one) for one in pool], plan.validation_seeds, on_task)
-    rate(pool, [objectives(played, proving.scale) for played in scores], species)
+    rate(pool, [objectives(played, proving.scale, doubt=0) for played in scores], species)
     best = max(pool, key=lambda one: (one.fitness.values[0], -species.size(one)))
     return Winner(species.player(best), front(pool))
 

@@ -71,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if "train" in options.steps and not _train(runs, options):
             return FAILED
-        _finish([run for run in runs if run.policy is not None], options)
+        _finish(runs, options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_OPTION
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
         return INTERRUPTED
@@ -123,9 +126,16 @@ def _log(run: TrainingRun) -> Path:
 
 
 def _finish(runs: Sequence[TrainingRun], options: Options) -> None:
-    """Install the chosen run of every entry, and report on all of them."""
+    """Install the chosen run of every entry, and report on all of them.
+
+    Raises:
+        ValueError: A run is not finished: choosing among some of the seeds would be picking them.
+    """
+    unfinished = [run.name for run in runs if run.policy is None]
+    if unfinished and set(options.steps) - {"train"}:
+        raise ValueError(f"{', '.join(unfinished)}: not finished; every seed is reported, so train them first")
     entries: dict[Entry, list[TrainingRun]] = {}
-    for run in runs:
+    for run in runs if set(options.steps) - {"train"} else ():
         entries.setdefault(run.entry, []).append(run)
     chosen = {}
     for entry, own in entries.items():
@@ -136,7 +146,7 @@ def _finish(runs: Sequence[TrainingRun], options: Options) -> None:
         print(f"{entry.label}: seed {best.seed} (validation {written})", flush=True)
         if "install" in options.steps:
             choice.install(best, options.zoo)
-    if "report" in options.steps:
+    if "report" in options.steps and not options.only:  # the report is on all of them
         kept = report.measure(runs, options.test_episodes, options.out)
         print(report.write(kept, runs, chosen, options.zoo).read_text(encoding="utf-8"))
         print(f"episodes     {kept.path / 'episodes.parquet'}")

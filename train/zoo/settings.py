@@ -75,7 +75,7 @@ class TrainingRun:
         """
         module, *fixed = MODULES[self.entry.family]
         command = [sys.executable, "-m", module, "--threads", str(threads)]
-        begun = [folder for folder in self._folders() if any((folder / "checkpoints").glob("*"))]
+        begun = [folder for folder in self._folders() if any((folder / "checkpoints").glob("[!.]*"))]
         if begun:
             return [*command, "--resume", str(begun[-1])]
         own = ["--seed", str(self.seed), "--out", str(self.root), "--name", self.name]
