@@ -5,9 +5,9 @@ position. It is chance, for every policy alike, and hides what quotes are worth.
 forecasts the next move; the learner is paid the forecast move of what it holds instead of the real one. The regression
 is fitted to the moves that the policy itself meets and has its position among the regressors, so that what is taken out
 is uncorrelated with the position: the mean of the present policy's reward stays about what it was, its variance falls.
-(Control variates: Glasserman 2004, section 4.1, where the mean is known; here it is fitted, so that what a policy learns
-can be off where the forecast is.) What was bought or sold in the last steps is paid in full: how the mid moves after a
-fill is what the fill was worth. Evaluations are paid the real reward, and tell.
+(Control variates: Glasserman 2004, section 4.1, where the mean is known; here it is fitted, so that what a policy
+learns can be off where the forecast is.) What was bought or sold in the last steps is paid in full: how the mid moves
+after a fill is what the fill was worth. Evaluations are paid the real reward, and tell.
 
 Letters: E markets, F observed fields.
 """

@@ -117,8 +117,8 @@ class Options:
     mirrored: bool | None = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
     foreseen: bool | None = None
-    """Whether the learner is paid, for what it has held a while, only the foreseeable moves of the mid, which takes most
-    of the noise out of its rewards; by default for ppo and maskable_ppo. Evaluations are paid the real reward."""
+    """Whether the learner is paid, for what it has held a while, only the foreseeable moves of the mid, which takes
+    most of the noise out of its rewards; by default for ppo and maskable_ppo. Evaluations are paid the real reward."""
     averaged: bool | None = None
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""

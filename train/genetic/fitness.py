@@ -123,9 +123,9 @@ def score(batch: Batch, policy: Policy, seeds: Sequence[int]) -> NDArray[np.floa
 def objectives(played: NDArray[Any], scale: Sequence[float], doubt: float = DOUBT_EPISODES) -> NDArray[np.float64]:
     """Mean, tail and robustness of a genome.
 
-    Means are drawn towards zero, what a maker that never trades earns, as if the genome had played some more episodes in
-    which nothing happened: a newcomer's luck counts for less than a record of many generations. It is kind to those
-    that lose, too, which selection by the mean leaves out all the same.
+    Means are drawn towards zero, what a maker that never trades earns, as if the genome had played some more episodes
+    in which nothing happened: a newcomer's luck counts for less than a record of many generations. It is kind to
+    those that lose, too, which selection by the mean leaves out all the same.
 
     Args:
         played: (M, L, n, 2) scores of all that it has played, the first latency profile being the market's own.

@@ -90,7 +90,7 @@ def read(root: Path, path: Path = SETTINGS) -> tuple[TrainingRun, ...]:
 
     Args:
         root: Folder of the runs.
-        path: YAML: name of a policy to `seeds` and, for each family, the arguments of its command.
+        path: YAML: name of a policy to its families, each with `seeds` and the `arguments` of its command.
 
     Raises:
         ValueError: One line naming the file, what is wrong and what is allowed.
@@ -102,18 +102,22 @@ def read(root: Path, path: Path = SETTINGS) -> tuple[TrainingRun, ...]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not all(isinstance(values, dict) for values in document.values()):
-        raise ValueError(f"{path}: must name policies, each with seeds and families")
+        raise ValueError(f"{path}: must name policies, each with its families")
     runs = [run for name, values in document.items() for run in _runs(path, str(name), dict(values), root)]
     return tuple(sorted(runs, key=lambda run: run.seed))
 
 
-def _runs(path: Path, name: str, values: dict[str, Any], root: Path) -> list[TrainingRun]:
-    seeds = values.pop("seeds", None)
-    whole = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
-    if not whole or not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"{path}: {name}: seeds must be different whole numbers, got {seeds}")
-    for family in values:
+def _runs(path: Path, name: str, families: dict[str, Any], root: Path) -> list[TrainingRun]:
+    runs = []
+    for family, values in families.items():
         if family not in MODULES:
             raise ValueError(f"{path}: {name}: family must be one of {', '.join(MODULES)}, got {family!r}")
-    entries = [Entry(name, cast("Family", family), tuple(shlex.split(str(words)))) for family, words in values.items()]
-    return [TrainingRun(entry, seed, root) for entry in entries for seed in seeds]
+        if not isinstance(values, dict) or set(values) != {"seeds", "arguments"}:
+            raise ValueError(f"{path}: {name}: {family} must have the keys seeds and arguments")
+        seeds = values["seeds"]
+        whole = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+        if not whole or not seeds or len(set(seeds)) < len(seeds):
+            raise ValueError(f"{path}: {name}: {family}: seeds must be different whole numbers, got {seeds}")
+        entry = Entry(name, cast("Family", family), tuple(shlex.split(str(values["arguments"]))))
+        runs += [TrainingRun(entry, seed, root) for seed in seeds]
+    return runs
