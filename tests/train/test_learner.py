@@ -20,6 +20,7 @@ from train.export import OBSERVATION, actor_of
 from train.learner import TORCH_THREADS, build, start_quoting_at
 from train.markets import MixedVecEnv
 from train.mirror import ORDER, SIGNS
+from train.options import INITIAL_OFFSET_TICKS
 
 MIRRORED = "mirrored ppo"
 ALGORITHMS = ("ppo", MIRRORED, "maskable_ppo", "sac", "td3", "ddpg")
@@ -87,13 +88,13 @@ def test_a_learner_without_normalisation_is_exported_without():
 @pytest.mark.parametrize("algo", CONTINUOUS)
 def test_an_untrained_policy_quotes_at_the_distance_it_was_given(algo):
     model, chosen = learner(algo)
-    start_quoting_at(model, 3.5 / 20.0)
+    start_quoting_at(model, INITIAL_OFFSET_TICKS / 20.0)
     natural, env = observations(model)
     actions, _ = model.predict(env.normalize_obs(natural), deterministic=True)
-    assert chosen.initial_fraction == 3.5 / 20.0
+    assert chosen.initial_fraction == INITIAL_OFFSET_TICKS / 20.0
     # Whatever it sees beside: the other weights of a fresh head are small.
-    np.testing.assert_allclose((actions + 1.0) / 2.0 * 20.0, 3.5, atol=0.5 if "ppo" in algo else 5.0)
-    assert abs(float(((actions + 1.0) / 2.0 * 20.0).mean()) - 3.5) < (0.2 if "ppo" in algo else 2.0)
+    np.testing.assert_allclose((actions + 1.0) / 2.0 * 20.0, INITIAL_OFFSET_TICKS, atol=0.5 if "ppo" in algo else 5.0)
+    assert abs(float(((actions + 1.0) / 2.0 * 20.0).mean()) - INITIAL_OFFSET_TICKS) < (0.2 if "ppo" in algo else 2.0)
 
 
 @pytest.mark.parametrize("algo", ["td3", "ddpg"])
