@@ -64,10 +64,12 @@ def test_what_is_logged_is_the_real_reward():
     real.seed(8)
     wrapped.reset()
     real.reset()
-    for _ in range(50):
-        actions = np.full((ENVS, 2), -0.9, np.float32)
-        _, _, done, infos = wrapped.step(actions)
-        expected = real.step(actions)[3]
+    actions = np.full((ENVS, 2), -0.9, np.float32)
+    for _ in range(49):
+        wrapped.step(actions)
+        real.step(actions)
+    _, _, done, infos = wrapped.step(actions)
+    expected = real.step(actions)[3]
     assert done.all()
     assert [info["episode"]["r"] for info in infos] == [info["episode"]["r"] for info in expected]
 
