@@ -20,10 +20,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.distributions import StateDependentNoiseDistribution
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
-from train.control_variate import ControlVariate
 from train.markets import MixedVecEnv
 
-FORMAT = 2
+FORMAT = 3
 LAST = Path("checkpoints") / "last.pt"  # in the folder of a run
 COUNTERS = (
     "num_timesteps",
@@ -39,7 +38,6 @@ COUNTERS = (
     "action_noise",
 )
 OF_NORMALIZE = ("obs_rms", "ret_rms", "returns", "old_obs", "old_reward")
-OF_CONTROL_VARIATE = ("forecasts", "regressors", "positions", "steps")
 OF_NOISE = ("exploration_mat", "exploration_matrices")
 OF_MONITOR = ("episode_returns", "episode_lengths", "episode_count")
 
@@ -110,8 +108,6 @@ def _layers(env: VecEnv | None) -> tuple[dict[str, tuple[VecEnv, tuple[str, ...]
     while isinstance(env, VecEnvWrapper):
         if isinstance(env, VecNormalize):
             found["normalize"] = (env, OF_NORMALIZE)
-        elif isinstance(env, ControlVariate):
-            found["control_variate"] = (env, OF_CONTROL_VARIATE)
         elif isinstance(env, VecMonitor):
             found["monitor"] = (env, OF_MONITOR)
         env = env.venv

@@ -161,7 +161,7 @@ def export(
             | {
                 "initial_offset_fraction": plan.initial_fraction,
                 "mirrored": plan.mirrored,
-                "foreseen": plan.foreseen,
+                "fair_value": plan.fair_value,
                 "averaged": plan.averaged,
                 "export": plan.options.export,
             },

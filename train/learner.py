@@ -10,7 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 from torch import nn
 
-from train.control_variate import ControlVariate
+from train.fair_value import FairValue
 from train.hyperparameters import ALGORITHMS, Hyperparameters
 from train.mirrored import MirroredMeanStd, MirroredPolicy
 
@@ -20,7 +20,7 @@ TORCH_THREADS = 1
 
 
 def build(
-    env: VecEnv, hyperparameters: Hyperparameters, seed: int, *, mirrored: bool = False, foreseen: bool = False
+    env: VecEnv, hyperparameters: Hyperparameters, seed: int, *, mirrored: bool = False, fair_value: bool = False
 ) -> BaseAlgorithm:
     """A fresh learner in an environment that it monitors and, where asked for, normalises.
 
@@ -29,25 +29,25 @@ def build(
         hyperparameters: What shapes the training.
         seed: Of the weights, the exploration and the order of the samples; the environment gets it too.
         mirrored: Let one function quote both sides (`mirrored.MirroredPolicy`), on a market-making environment.
-        foreseen: Pay for the moves of the mid that could be foreseen alone (`control_variate.ControlVariate`).
+        fair_value: Mark inventory at the fundamental value (`fair_value.FairValue`).
     """
     torch.set_num_threads(TORCH_THREADS)
     arguments: dict[str, Any] = hyperparameters.arguments(int(np.prod(env.action_space.shape or (1,))))
     algorithm = ALGORITHMS[hyperparameters.algo]
-    wrapped = _wrapped(env, hyperparameters, foreseen=foreseen)
+    wrapped = _wrapped(env, hyperparameters, fair_value=fair_value)
     if mirrored and isinstance(wrapped, VecNormalize):
         wrapped.obs_rms = MirroredMeanStd(shape=env.observation_space.shape or ())
     policy = MirroredPolicy if mirrored else hyperparameters.policy
     return algorithm(policy, wrapped, seed=seed, device="cpu", **arguments)
 
 
-def _wrapped(env: VecEnv, hyperparameters: Hyperparameters, *, foreseen: bool) -> VecEnv:
+def _wrapped(env: VecEnv, hyperparameters: Hyperparameters, *, fair_value: bool) -> VecEnv:
     monitored = VecMonitor(env)
-    paid = ControlVariate(monitored) if foreseen else monitored
+    discount = float(hyperparameters.settings.get("gamma", 0.99))
+    paid = FairValue(monitored, discount) if fair_value else monitored
     if hyperparameters.normalize is None:
         return paid
-    discount = {"gamma": hyperparameters.settings.get("gamma", 0.99)}
-    return VecNormalize(paid, **{**discount, **hyperparameters.normalize})
+    return VecNormalize(paid, **{"gamma": discount, **hyperparameters.normalize})
 
 
 @torch.no_grad()

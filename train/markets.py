@@ -123,7 +123,7 @@ class MixedVecEnv(VecEnv):
     Attributes:
         parts: One environment for each kind.
         shares: First row of each kind, and the one after its last.
-        lot_values: (E,) what a tick on a lot is paid, in the unit of the reward.
+        scales: (E,) what rewards are divided by [$].
     """
 
     def __init__(
@@ -153,11 +153,9 @@ class MixedVecEnv(VecEnv):
             SB3VecEnv(size, scenario=market.scenario, action=action, threads=own)
             for size, market in zip(sizes, markets, strict=True)
         ]
-        self._scales = np.repeat(np.ones(len(markets)) if scales is None else scales, sizes).astype(np.float32)
+        self.scales = np.repeat(np.ones(len(markets)) if scales is None else scales, sizes).astype(np.float32)
         self._edges = np.concatenate([[0], np.cumsum(sizes)])
         self.shares = tuple(zip(self._edges[:-1].tolist(), self._edges[1:].tolist(), strict=True))
-        ticks = [market.scenario.tick_size * market.scenario.maker.order_size_shares for market in markets]
-        self.lot_values = np.repeat(ticks, sizes) / self._scales
         self._pool = ThreadPoolExecutor(min(self.threads, len(markets)), "markets") if len(markets) > 1 else None
         self._actions = np.zeros(0)
         super().__init__(num_envs, self.parts[0].observation_space, self.parts[0].action_space)
@@ -183,7 +181,7 @@ class MixedVecEnv(VecEnv):
         run = map if self._pool is None else self._pool.map
         observations, rewards, dones, infos = zip(*run(SB3VecEnv.step, self.parts, actions), strict=True)
         joined = [info for part in infos for info in part]
-        return np.concatenate(observations), np.concatenate(rewards) / self._scales, np.concatenate(dones), joined
+        return np.concatenate(observations), np.concatenate(rewards) / self.scales, np.concatenate(dones), joined
 
     def adopt(self, parts: Sequence[SB3VecEnv]) -> None:
         """Go on with the markets of another such environment, on this one's threads.

@@ -26,7 +26,7 @@ SEEDS_A_RUN = 4_096  # market seeds set aside for a run, so that two runs share 
 LARGEST_SEED = FIRST_VALIDATION_SEED // SEEDS_A_RUN - 1
 MIRRORED = "ppo"  # the algorithm with a network that quotes both sides by one function
 ON_POLICY = ("ppo", "maskable_ppo")  # what one update does owes much to the chance of one rollout
-INITIAL_OFFSET_TICKS = 2.5
+INITIAL_OFFSET_TICKS = 3.0
 EVALUATIONS = 20  # of a whole training, unless that makes them more frequent than this many steps:
 SHORTEST_PERIOD = 50_000
 
@@ -116,14 +116,15 @@ class Options:
     """Logarithm of the exploration's deviation at the start, in units of the action."""
     mirrored: bool | None = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
-    foreseen: bool | None = None
-    """Whether the learner is paid, for what it has held a while, only the foreseeable moves of the mid, which takes
-    most of the noise out of its rewards; by default for ppo and maskable_ppo. Evaluations are paid the real reward."""
+    fair_value: bool | None = None
+    """Whether the learner's inventory is marked at the fundamental value of the simulation, less what it will cost to
+    keep, so that a fill pays at once what it is worth; by default for ppo and maskable_ppo. It changes what is learned
+    from, not what is best, and evaluations are paid the real reward."""
     averaged: bool | None = None
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""
     initial_offset_ticks: float | None = None
-    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 2.5 ticks.
+    """Distance from the mid at which an untrained policy of continuous actions quotes both sides, by default 3 ticks.
     Begun ten ticks away, in the middle of the action's range, PPO settles at never trading."""
     hyperparameters: Path | None = None
     """File of hyperparameters in RL Zoo's form; by default the algorithm's in train/hyperparams."""
@@ -181,9 +182,9 @@ class Plan:
         return self.options.algo == MIRRORED if self.options.mirrored is None else self.options.mirrored
 
     @property
-    def foreseen(self) -> bool:
-        """Whether the learner is paid for foreseeable moves alone."""
-        return self.options.algo in ON_POLICY if self.options.foreseen is None else self.options.foreseen
+    def fair_value(self) -> bool:
+        """Whether the learner's inventory is marked at the fundamental value."""
+        return self.options.algo in ON_POLICY if self.options.fair_value is None else self.options.fair_value
 
     @property
     def averaged(self) -> bool:
@@ -251,6 +252,8 @@ def check(options: Options) -> Plan:
     plan = Plan(options, hyperparameters, markets, scenarios)
     if plan.mirrored and options.algo != MIRRORED:
         raise ValueError(f"mirrored goes with {MIRRORED}, got it with {options.algo}")
+    if plan.fair_value and hyperparameters.settings.get("gamma", 0.0) >= 1.0:
+        raise ValueError("gamma must be below 1 where fair_value is true, got 1.0")
     _check_offset(plan)
     return plan
 

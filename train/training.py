@@ -158,7 +158,7 @@ def _learner(plan: Plan, scales: dict[str, float]) -> BaseAlgorithm:
         scales=[scales[market.name] for market in plan.markets],
         threads=plan.options.threads,
     )
-    model = build(env, plan.hyperparameters, plan.options.seed, mirrored=plan.mirrored, foreseen=plan.foreseen)
+    model = build(env, plan.hyperparameters, plan.options.seed, mirrored=plan.mirrored, fair_value=plan.fair_value)
     env.seed(plan.first_market_seed)
     if plan.initial_fraction is not None:
         start_quoting_at(model, plan.initial_fraction)
