@@ -141,7 +141,7 @@ def test_a_missing_and_a_damaged_checkpoint_are_one_line_that_names_the_file(tmp
 
 def test_a_checkpoint_of_another_format_is_refused(tmp_path):
     training = begun(tmp_path, "run")
-    with pytest.raises(ValueError, match="format of the checkpoint must be 2, got 7"):
+    with pytest.raises(ValueError, match="format of the checkpoint must be 3, got 7"):
         checkpoint.restore(training.model, {"format": 7})
 
 
