@@ -246,7 +246,7 @@ def _scenarios(options: Options) -> dict[str, Scenario]:
     if not options.scenarios:
         raise ValueError("scenarios must name at least one, got none")
     _refuse_doubled("scenarios", options.scenarios)
-    overrides = _overrides(options.overrides)
+    overrides = parse_overrides(options.overrides)
     scenarios = {
         name: configure(name, overrides, latency=options.latency, fees=options.fees) for name in options.scenarios
     }
@@ -267,7 +267,12 @@ def _check_recording(name: str, scenario: Scenario) -> None:
         raise ValueError(f"data: {scenario.replay.data}: no such file or folder")
 
 
-def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """The values that replace the scenarios', from the form key=value.
+
+    Raises:
+        ValueError: A pair that does not read so, or a key given twice.
+    """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

@@ -5,14 +5,12 @@ Flags are named as CleanRL names them; where a flag is left out, the file of hyp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from evaluate.lab_options import FIRST_SEED
+from evaluate.lab_options import FIRST_SEED, parse_overrides
 from lobenv import MARKET_MAKING
 from lobenv.envs.task import ActionMode
 from lobenv.scenario.config import Scenario
@@ -285,24 +283,6 @@ def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
         if field.name in own and given not in (field.default, own[field.name]):
             raise ValueError(f"{field.name} of {options.resume} is {own[field.name]!r} and stays so, got {given!r}")
     return replace(options, **own)
-
-
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """The values that replace the scenarios', from the form key=value.
-
-    Raises:
-        ValueError: A pair that does not read so.
-    """
-    overrides: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals) or key in overrides:
-            raise ValueError(f"overrides must read key=value, each key once, got {pair!r}")
-        try:
-            overrides[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ValueError(f"overrides: {key}: {value!r} is not valid YAML") from None
-    return overrides
 
 
 def _changes(options: Options, own: Hyperparameters) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def test_the_other_algorithms_end_in_a_policy_too(algo, tmp_path):
             ["--algo", "maskable_ppo", "--initial-offset-ticks", "3"],
             "initial_offset_ticks goes with continuous actions",
         ),
-        (["--overrides", "session"], "overrides must read key=value, each key once, got 'session'"),
+        (["--overrides", "session"], "overrides must read key=value, such as session.duration_s=60, got 'session'"),
         (["--resume", "nowhere"], "nowhere is no run directory"),
     ],
 )

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from evaluate.lab_options import FIRST_SEED
+from evaluate.lab_options import FIRST_SEED, parse_overrides
 from lobenv.envs.interface import configure
 from lobenv.envs.observation import INDEX
 from lobenv.scenario.config import Scenario
@@ -239,7 +239,6 @@ def _check_names(options: Options) -> None:
 def _markets(options: Options) -> tuple[Market, ...]:
     """The scenarios with their fees; every latency profile is tried on each, so that a wrong one is found here."""
     from train.markets import combinations
-    from train.options import parse_overrides
 
     overrides = parse_overrides(options.overrides)
     markets = tuple(
