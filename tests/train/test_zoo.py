@@ -73,6 +73,19 @@ def test_a_training_with_a_checkpoint_is_resumed(tmp_path):
     assert run.command(threads=1)[-2:] == ["--resume", str(folder)]
 
 
+def test_a_training_that_was_begun_with_other_arguments_is_not_gone_on_with(tmp_path):
+    before, after = (TrainingRun(Entry("calm", "ppo", ("--gamma", gamma)), 1, tmp_path) for gamma in ("0.9", "0.99"))
+    before.note_arguments()
+    after.note_arguments()  # nothing has been trained yet
+    before.note_arguments()
+    folder = tmp_path / "20260101T000000_calm_ppo_seed1"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    before.note_arguments()
+    with pytest.raises(ValueError, match=r"calm_ppo_seed1 must be trained by '--gamma 0\.99', .* says '--gamma 0\.9'"):
+        after.note_arguments()
+
+
 def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_path):
     assert main(["--only", "calm/dqn", "--out", str(tmp_path / "runs")]) == 2
     assert "only must name some of calm/" in capsys.readouterr().err

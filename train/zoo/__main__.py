@@ -94,9 +94,15 @@ def _runs(options: Options) -> list[TrainingRun]:
 
 
 def _train(runs: Sequence[TrainingRun], options: Options) -> bool:
-    """Train what is not finished; whether all of it worked."""
-    todo = [run for run in runs if run.policy is None]
+    """Train what is not finished; whether all of it worked.
+
+    Raises:
+        ValueError: A run was begun with other arguments than it has now.
+    """
     options.out.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        run.note_arguments()
+    todo = [run for run in runs if run.policy is None]
     threads = max((os.cpu_count() or 1) // options.jobs, 1)
     failed = False
     with ThreadPoolExecutor(options.jobs) as pool:

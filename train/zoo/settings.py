@@ -67,6 +67,19 @@ class TrainingRun:
         """Under which its policy is loaded."""
         return f"{self.entry.family}:{self.policy}"
 
+    def note_arguments(self) -> None:
+        """Keep what it is begun with beside its folder.
+
+        Raises:
+            ValueError: It was begun with other arguments, so that going on would mix the two.
+        """
+        note, own = self.root / f"{self.name}.arguments", shlex.join(self.entry.arguments)
+        if note.exists() and self._folders() and (begun := note.read_text(encoding="utf-8").strip()) != own:
+            raise ValueError(
+                f"{self.name} must be trained by {own!r}, {note} says {begun!r}: remove the run, or change out"
+            )
+        note.write_text(f"{own}\n", encoding="utf-8")
+
     def command(self, threads: int) -> list[str]:
         """The command that trains it, or goes on where it was interrupted.
 
