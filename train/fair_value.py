@@ -1,17 +1,19 @@
-"""Pays a learner for its fills at once, by what the shares are worth and what holding them will cost.
+"""Pays a learner for its fills at once, by what the shares are worth and what keeping them would cost.
 
 The reward of a market-making environment marks inventory at the mid. Most of what it differs by from one episode to
 the next is what the mid did while a position was held, which is chance; what a fill was worth shows only as the mid
 moves on over the next ten seconds, and what its inventory costs over the next minute. All three make learning slow.
-In a simulation the fundamental value is known. It is nobody's doing, and the mid comes back to it. So the learner's
-positions are marked there, less what they would cost if they were kept, and what the value's own unforeseeable moves
-do to them is taken out. What is left is the edge of every fill over the value, and over the price of the inventory
-that it makes.
+In a simulation the fundamental value is known. It is nobody's doing, and where traders watch it the mid comes back to
+it. So the learner's positions are marked there, less what they would cost if they were kept for ever, and what the
+value's own unforeseeable moves do to them is taken out. What is left is, nearly, the edge of every fill over the value
+and over the price of the inventory that it makes.
 
-None of this changes which policy is best. Marking elsewhere is a potential-based shaping (Ng, Harada and Russell 1999,
-theorem 1); and a position times the next innovation of a process that nobody influences is a control variate of known
-mean, zero (Glasserman 2004, section 4.1). The policy sees no more than before, and evaluations are paid the real
-reward.
+Over a session the learner's discounted return stays what it was, but for chance. Marking elsewhere adds the change of a
+potential (Ng, Harada and Russell 1999), and those changes add up to nothing, as nothing is held before the first step
+and after the last. A position times the next innovation of a process that nobody influences is a control variate of
+known mean, zero (Glasserman 2004, section 4.1); the last step's stays in, as the market is in its next session by then.
+So no preference among policies changes, as far as the learner's clipped rewards and its estimates of values do not
+distort it. The policy sees no more than before, and evaluations are paid the real reward.
 
 Letters: E markets.
 """
@@ -40,7 +42,7 @@ class Mark:
         value: (E,) fundamental value [ticks].
         expected: (E,) what the value is expected to be at the next decision [ticks].
         lot_value: What a tick on a lot is worth [$].
-        step_charge: What a lot squared is charged for a step [$].
+        step_charge: What a lot squared is charged for a step, in the reward mode `inventory` [$].
     """
 
     held: NDArray[np.float64]
@@ -56,7 +58,7 @@ class Mark:
         return self.lot_value * self.held * (self.value - self.mid) - charges
 
     def innovation(self, after: Mark) -> NDArray[np.float64]:
-        """(E,) what the inventory gained by what nobody could expect of the value until a later mark [$]."""
+        """(E,) what nobody could expect of the value until the next decision's mark did to the inventory [$]."""
         return self.lot_value * self.held * (after.value - self.expected)
 
 
@@ -100,20 +102,20 @@ class FairValue(VecEnvWrapper):
 
 
 def mark(batch: Batch) -> Mark:
-    """What the market makers of a batch hold, and what it is worth; a recorded day has no value beside its mid."""
-    scenario, aversion = batch.scenario, batch.task.reward.inventory_aversion
-    maker, state = scenario.maker, batch.out.state[:, 0]
+    """What the first external agent of every market holds, and what it is worth."""
+    maker, state = batch.scenario.maker, batch.out.state[:, 0]
     held = state[:, STATE_INDEX["inventory"]] / maker.order_size_shares
-    mid = state[:, STATE_INDEX["mid"]].copy()
-    value, expected = (mid, mid) if scenario.replay is not None else _fundamental(batch)
-    lot_value, charge = scenario.tick_size * maker.order_size_shares, aversion * maker.decision_interval_s
-    return Mark(held, mid, value, expected, lot_value, charge)
+    lot_value = batch.scenario.tick_size * maker.order_size_shares
+    charge = batch.task.reward.inventory_aversion * maker.decision_interval_s
+    return Mark(held, state[:, STATE_INDEX["mid"]].copy(), *_fundamental(batch), lot_value, charge)
 
 
 def _fundamental(batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(E,) value now, and as it is expected at the next decision [ticks]."""
-    rows, book = np.arange(batch.num_envs), batch.worlds.externals["book"][:, 0]
-    fundamental = batch.worlds.fundamentals[rows, batch.worlds.books["symbol"][rows, book]]
+    worlds, rows = batch.worlds, np.arange(batch.num_envs)
+    maker = worlds.externals[:, 0]
+    fundamental = worlds.fundamentals[rows, worlds.books["symbol"][rows, maker["book"]]]
+    now, grid = worlds.clock["now"][:, 0], fundamental["step"]
+    kept = fundamental["decay"] ** ((now + maker["interval"]) // grid - now // grid)
     mean, value = fundamental["mean"], fundamental["value"]
-    kept = np.exp(-fundamental["reversion"] * batch.scenario.maker.decision_interval_s)
     return value.copy(), mean + (value - mean) * kept

@@ -36,6 +36,7 @@ ACTIVATIONS = {"nn.Tanh": nn.Tanh, "nn.ReLU": nn.ReLU}  # what `policies.ppo` ru
 OF_THE_TRAINING = ("n_envs", "n_timesteps", "policy", "normalize", "policy_kwargs")
 OF_THE_NOISE = ("noise_type", "noise_std")
 FALLING = "lin_"
+GAMMA = 0.99  # of Stable-Baselines3, where a file does not say
 NOT_OURS = (
     *("env", "policy", "policy_kwargs", "seed", "device", "verbose", "tensorboard_log", "action_noise"),
     *("rollout_buffer_class", "rollout_buffer_kwargs", "replay_buffer_class", "replay_buffer_kwargs"),

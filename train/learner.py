@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 from torch import nn
 
 from train.fair_value import FairValue
-from train.hyperparameters import ALGORITHMS, Hyperparameters
+from train.hyperparameters import ALGORITHMS, GAMMA, Hyperparameters
 from train.mirrored import MirroredMeanStd, MirroredPolicy
 
 # Networks this small gain nothing from a second thread, and PyTorch's threads spin against those of the markets: on two
@@ -43,7 +43,7 @@ def build(
 
 def _wrapped(env: VecEnv, hyperparameters: Hyperparameters, *, fair_value: bool) -> VecEnv:
     monitored = VecMonitor(env)
-    discount = float(hyperparameters.settings.get("gamma", 0.99))
+    discount = float(hyperparameters.settings.get("gamma", GAMMA))
     paid = FairValue(monitored, discount) if fair_value else monitored
     if hyperparameters.normalize is None:
         return paid

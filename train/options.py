@@ -15,7 +15,7 @@ from lobenv import MARKET_MAKING
 from lobenv.envs.task import ActionMode
 from lobenv.scenario.config import Scenario
 from train.evaluation import FIRST_VALIDATION_SEED
-from train.hyperparameters import FALLING, FOLDER, Hyperparameters, read
+from train.hyperparameters import FALLING, FOLDER, GAMMA, Hyperparameters, read
 from train.markets import Market, combinations, shares
 
 Algorithm = Literal["ppo", "sac", "ddpg", "td3", "maskable_ppo"]
@@ -115,9 +115,9 @@ class Options:
     mirrored: bool | None = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
     fair_value: bool | None = None
-    """Whether the learner's inventory is marked at the fundamental value of the simulation, less what it will cost to
-    keep, so that a fill pays at once what it is worth; by default for ppo and maskable_ppo. It changes what is learned
-    from, not what is best, and evaluations are paid the real reward."""
+    """Whether the learner's inventory is marked at the fundamental value of the simulation, less what it would cost to
+    keep, so that a fill pays at once what it is worth; by default for ppo and maskable_ppo, except on a recorded day.
+    Evaluations are paid the real reward."""
     averaged: bool | None = None
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""
@@ -181,8 +181,14 @@ class Plan:
 
     @property
     def fair_value(self) -> bool:
-        """Whether the learner's inventory is marked at the fundamental value."""
-        return self.options.algo in ON_POLICY if self.options.fair_value is None else self.options.fair_value
+        """Whether the learner's inventory is marked at the fundamental value; a recorded day has none."""
+        usual = self.options.algo in ON_POLICY and not self.replays
+        return usual if self.options.fair_value is None else self.options.fair_value
+
+    @property
+    def replays(self) -> bool:
+        """Whether some market is a recorded day."""
+        return any(market.scenario.replay is not None for market in self.markets)
 
     @property
     def averaged(self) -> bool:
@@ -250,8 +256,8 @@ def check(options: Options) -> Plan:
     plan = Plan(options, hyperparameters, markets, scenarios)
     if plan.mirrored and options.algo != MIRRORED:
         raise ValueError(f"mirrored goes with {MIRRORED}, got it with {options.algo}")
-    if plan.fair_value and hyperparameters.settings.get("gamma", 0.0) >= 1.0:
-        raise ValueError("gamma must be below 1 where fair_value is true, got 1.0")
+    if plan.fair_value:
+        _check_fair_value(plan)
     _check_offset(plan)
     return plan
 
@@ -274,7 +280,7 @@ def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
     """
     values = config.get("options")
     if not isinstance(values, dict) or set(values) != {field.name for field in fields(Options)} - OF_THE_PROCESS:
-        raise ValueError(f"{options.resume} is no run of train.ppo: its configuration lacks such options")
+        raise ValueError(f"{options.resume} must be a run of this version of train.ppo: it was made with other options")
     own: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name in ("out", "hyperparameters"):
         own[name] = None if own[name] is None else Path(own[name])
@@ -318,6 +324,14 @@ def _minibatch(options: Options, own: Hyperparameters) -> int:
     if number < 1 or rollout % number:
         raise ValueError(f"num_minibatches must divide a rollout's {rollout} samples, got {options.num_minibatches}")
     return rollout // number
+
+
+def _check_fair_value(plan: Plan) -> None:
+    discount = plan.hyperparameters.settings.get("gamma", GAMMA)
+    if discount >= 1.0:
+        raise ValueError(f"gamma must be below 1 where fair_value is true, got {discount}")
+    if plan.replays:
+        raise ValueError("fair_value must be false where a scenario replays a recorded day, got true")
 
 
 def _check_offset(plan: Plan) -> None:

@@ -7,8 +7,9 @@ import pytest
 from stable_baselines3.common.vec_env import VecMonitor
 
 from lobenv.envs.reward import STATE_INDEX
-from tests.train.small import options
+from tests.train.small import options, plan
 from train.fair_value import FairValue, Mark, mark
+from train.learner import build
 from train.markets import MixedVecEnv, combinations
 from train.options import check
 
@@ -44,7 +45,9 @@ def test_a_fill_is_paid_its_edge_over_the_value_and_over_the_price_of_inventory(
 
 
 def test_over_a_session_nothing_is_added_but_chance():
-    wrapped, real = FairValue(VecMonitor(MixedVecEnv(MARKETS, ENVS)), DISCOUNT), MixedVecEnv(MARKETS, ENVS)
+    scales = [2.0, 5.0]
+    wrapped = FairValue(VecMonitor(MixedVecEnv(MARKETS, ENVS, scales=scales)), DISCOUNT)
+    real = MixedVecEnv(MARKETS, ENVS, scales=scales)
     for env in (wrapped, real):
         env.seed(5)
         env.reset()
@@ -56,26 +59,32 @@ def test_over_a_session_nothing_is_added_but_chance():
         added += weight * (paid.astype(float) - reward)
         if step < STEPS - 1:
             gained = [early.innovation(mark(part.batch)) for early, part in zip(before, real.parts, strict=True)]
-            chance += weight * np.concatenate(gained)
+            chance += weight * np.concatenate(gained) / np.repeat(scales, ENVS // 2)
         weight *= DISCOUNT
     assert done.all()
-    assert np.abs(chance).max() > 1.0
+    assert np.abs(chance).max() > 0.5
     np.testing.assert_allclose(added, -chance, atol=1e-3)
 
 
-def test_the_value_moves_as_expected_on_average():
-    env = MixedVecEnv(combinations(("news_jump",), (), (), {"session.duration_s": 300}), 64)
+def test_what_is_expected_of_the_value_is_what_it_does_on_average():
+    reverting = {"session.duration_s": 300, "fundamentals.SIM.reversion_per_s": 0.2}
+    env = MixedVecEnv(combinations(("calm",), (), (), reverting), 64)
     env.seed(11)
     env.reset()
-    surprises = []
+    batch = env.parts[0].batch
+    surprises, distances = [], []
     for _ in range(500):
-        before = mark(env.parts[0].batch)
+        fundamental = batch.worlds.fundamentals[:, 0]
+        distances.append(fundamental["value"] - fundamental["mean"])
+        before = mark(batch)
         env.step(np.ones((64, 2), np.float32))
-        surprises.append(mark(env.parts[0].batch).value - before.expected)
-    found = np.array(surprises)
-    # 32,000 of them: four standard errors.
-    assert abs(found.mean()) < 4 * found.std() / np.sqrt(found.size)
-    assert found.std() > 0.5
+        surprises.append(mark(batch).value - before.expected)
+    # The value moves once a second, at every other decision: what it reverts by is known in both kinds of steps.
+    for first in range(2):
+        surprise, distance = (np.concatenate(each[first::2]) for each in (surprises, distances))
+        slope = (surprise * distance).mean() / (distance**2).mean()
+        assert abs(slope) < 4 * surprise.std() / distance.std() / np.sqrt(surprise.size)
+    assert np.concatenate(surprises).std() > 0.5
 
 
 def test_a_mark_is_what_the_exchange_and_the_simulation_say():
@@ -105,7 +114,24 @@ def test_what_is_logged_is_the_real_reward():
     assert [info["episode"]["r"] for info in infos] == [info["episode"]["r"] for info in expected]
 
 
+def test_a_learner_is_paid_so_before_its_rewards_are_normalised_and_at_its_own_discount():
+    env = MixedVecEnv(MARKETS, ENVS)
+    model = build(env, plan(gamma=0.9, batch_size=48).hyperparameters, 1, fair_value=True)
+    normalised = model.get_vec_normalize_env()
+    assert normalised is not None
+    assert isinstance(normalised.venv, FairValue)
+    assert normalised.venv._discount == normalised.gamma == model.gamma == 0.9
+
+
 def test_a_discount_of_one_is_refused():
     with pytest.raises(ValueError, match=r"gamma must be below 1 where fair_value is true, got 1\.0"):
         check(options(gamma=1.0))
     assert not check(options(gamma=1.0, fair_value=False)).fair_value
+
+
+def test_a_recorded_day_has_no_fundamental_value(tmp_path):
+    (tmp_path / "day_message_1.csv").touch()
+    recorded = {"scenarios": ("replay",), "overrides": (f"replay.data={tmp_path}",)}
+    assert not check(options(**recorded)).fair_value
+    with pytest.raises(ValueError, match="fair_value must be false where a scenario replays a recorded day, got true"):
+        check(options(**recorded, fair_value=True))

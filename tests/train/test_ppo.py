@@ -197,7 +197,7 @@ def test_a_run_of_another_command_is_not_resumed(tmp_path, capsys):
     config = {"policies": [], "scenarios": [], "seeds": [], "baseline": None}
     other = RunDirectory.create(tmp_path, "lab", config)
     assert ppo.main(["--resume", str(other.path)]) == 2
-    assert "is no run of train.ppo" in capsys.readouterr().err
+    assert "must be a run of this version of train.ppo" in capsys.readouterr().err
 
 
 def test_runs_of_different_seeds_share_no_market_and_none_is_held_out():

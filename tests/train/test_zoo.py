@@ -82,8 +82,11 @@ def test_a_training_that_was_begun_with_other_arguments_is_not_gone_on_with(tmp_
     folder.mkdir()
     (folder / "config.json").write_text("{}", encoding="utf-8")
     before.note_arguments()
-    with pytest.raises(ValueError, match=r"calm_ppo_seed1 must be trained by '--gamma 0\.99', .* says '--gamma 0\.9'"):
+    with pytest.raises(ValueError, match=r"calm_ppo_seed1\.arguments: must say '--gamma 0\.99', .* got '--gamma 0\.9'"):
         after.note_arguments()
+    (tmp_path / "calm_ppo_seed1.arguments").unlink()
+    with pytest.raises(ValueError, match=r"must say '--gamma 0\.9', .* got ''"):
+        before.note_arguments()
 
 
 def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_path):

@@ -71,13 +71,12 @@ class TrainingRun:
         """Keep what it is begun with beside its folder.
 
         Raises:
-            ValueError: It was begun with other arguments, so that going on would mix the two.
+            ValueError: It was begun with other arguments, or nobody knows with which: going on could mix two.
         """
         note, own = self.root / f"{self.name}.arguments", shlex.join(self.entry.arguments)
-        if note.exists() and self._folders() and (begun := note.read_text(encoding="utf-8").strip()) != own:
-            raise ValueError(
-                f"{self.name} must be trained by {own!r}, {note} says {begun!r}: remove the run, or change out"
-            )
+        begun = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if self._folders() and begun != own:
+            raise ValueError(f"{note}: must say {own!r}, or the run be removed, got {begun!r}")
         note.write_text(f"{own}\n", encoding="utf-8")
 
     def command(self, threads: int) -> list[str]:
