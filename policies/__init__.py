@@ -62,6 +62,8 @@ def load(address: str, market: MarketSpec, *, fallback: str | None = None, **ove
         ArtefactError: a learned policy cannot be had, and there is no fallback; one line naming file and reason.
         ValueError: one line naming the address, what is wrong with it and what is allowed.
     """
+    if fallback is not None:
+        check(fallback)  # a mistyped one shows at once, not on the day that it is needed
     try:
         return _prepare(address, overrides)(market)
     except ArtefactError as error:

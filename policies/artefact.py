@@ -147,13 +147,27 @@ def find(family: Family, name: str, market: MarketSpec | None = None) -> Path:
         ArtefactError: there is no such policy, or RL_POLICY_ENABLED switches its family off.
     """
     if name.startswith(".") or any(separator in name for separator in (os.sep, os.altsep) if separator):
-        folder = Path(name).expanduser()
+        folder = _expanded(name)
     else:
         folder = _in_zoo(family, name, market)
-    if not (folder / SIDECAR).is_file():
+    if not _is_file(folder / SIDECAR):
         raise ArtefactError(f"{folder / SIDECAR}: no such file{_known(family)}")
     _refuse_if_switched_off(family, folder)
     return folder
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ArtefactError(f"{name}: no such folder: {error}") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _in_zoo(family: Family, name: str, market: MarketSpec | None) -> Path:

@@ -1,4 +1,4 @@
-"""Neural networks at work, with NumPy alone: addresses `ppo:NAME`, whichever learner trained them.
+"""Neural networks at work, without PyTorch: addresses `ppo:NAME`, whichever learner trained them.
 
 An artefact holds the actor's weights in `actor.safetensors`, float32, named as `tensor_shapes` says. The network
 decides as Stable-Baselines3 does deterministically, up to the rounding of float32 sums.

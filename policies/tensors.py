@@ -66,4 +66,7 @@ def _array(path: Path, name: str, values: Any, data: memoryview) -> NDArray[np.f
         raise ArtefactError(f"{path}: {name}: cut short: bytes {begin} to {end} of {len(data)}")
     if end - begin != math.prod(entry.shape) * FLOAT.itemsize:
         raise ArtefactError(f"{path}: {name}: {end - begin} bytes do not make a float32 array of shape {entry.shape}")
-    return np.frombuffer(data[begin:end], FLOAT).reshape(entry.shape)
+    try:
+        return np.frombuffer(data[begin:end], FLOAT).reshape(entry.shape)
+    except ValueError as error:  # an empty array with a dimension that no machine has
+        raise ArtefactError(f"{path}: {name}: no array of shape {entry.shape}: {error}") from None

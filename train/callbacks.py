@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -13,13 +12,16 @@ import polars as pl
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam
 
+from evaluate.run_directory import RunDirectory
 from train import checkpoint
 from train.averaging import WeightAverage
 from train.evaluation import CRITERION, Examination, History, Verdict, judge
-from train.export import TrainedActor, actor_of
+from train.export import Record, TrainedActor, actor_of, export
+from train.measured import intervals
 from train.options import Plan
 from train.progress import TrainingProgress
 
+BEST = "best"  # folder, in the run's, of the best policy so far
 TENSORBOARD_ONLY = ("stdout", "log", "json", "csv")
 
 
@@ -61,7 +63,7 @@ class Milestones(BaseCallback):
         plan: Plan,
         examination: Examination,
         rival: Mapping[str, pl.DataFrame],
-        folder: Path,
+        run: RunDirectory,
         history: History,
         best_actor: TrainedActor | None,
         average: WeightAverage,
@@ -76,7 +78,7 @@ class Milestones(BaseCallback):
             plan: The training.
             examination: Episodes to be evaluated on.
             rival: What the rival got in them.
-            folder: Of the run.
+            run: Whose folder gets the checkpoint, and the best policy so far.
             history: Of an earlier process of the same training, or a fresh one.
             best_actor: Of the same.
             average: Of the weights, of the same; it is what is evaluated where the plan averages.
@@ -86,7 +88,7 @@ class Milestones(BaseCallback):
         """
         super().__init__()
         self.history, self.best_actor, self.average = history, best_actor, average
-        self._plan, self._examination, self._folder = plan, examination, folder
+        self._plan, self._examination, self._run = plan, examination, run
         self._interruption, self._progress = interruption, progress
         self._rival, self._random = rival, random
         self._earlier = history.seconds
@@ -147,9 +149,16 @@ class Milestones(BaseCallback):
         verdict = judge(own, self._rival, self.num_timesteps, self.seconds)
         if self.history.add(verdict):
             self.best_actor = actor
-        self.history.write(self._folder / "evaluations.json")
+            self._keep_best(actor, own)
+        self.history.write(self._run.path / "evaluations.json")
         self._log(verdict)
         self._progress.note = note_of(verdict)
+
+    def _keep_best(self, actor: TrainedActor, own: Mapping[str, pl.DataFrame]) -> None:
+        """Write the best policy so far where it can be loaded from, whatever becomes of the training."""
+        record = Record(self.num_timesteps, self.num_timesteps, self.seconds, self._run.document["git"])
+        measured = {scenario: intervals(table) for scenario, table in own.items()}
+        export(self._run.path / BEST, actor, self._plan, measured, record)
 
     def save(self) -> None:
         """Write the checkpoint that an interrupted run goes on from."""
@@ -159,7 +168,7 @@ class Milestones(BaseCallback):
             "best_actor": self.best_actor,
             "average": self.average,
         }
-        checkpoint.write(self._folder / checkpoint.LAST, state)
+        checkpoint.write(self._run.path / checkpoint.LAST, state)
 
     def _log(self, verdict: Verdict) -> None:
         several = len(verdict.means) > 1

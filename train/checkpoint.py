@@ -98,7 +98,7 @@ def read(path: Path) -> dict[str, Any]:
         return torch.load(path, weights_only=False)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such checkpoint") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
         raise ValueError(f"{path}: no readable checkpoint: {' '.join(str(error).split())}") from None
 
 

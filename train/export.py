@@ -1,4 +1,4 @@
-"""Takes the deciding part out of a trained learner, and writes it as an artefact that NumPy alone can run."""
+"""Takes the deciding part out of a trained learner, and writes it as an artefact that runs without PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import nn
 
 import lobenv
-from evaluate.provenance import commit, package_versions
+from evaluate.provenance import package_versions
 from lobenv.envs.observation import FIELDS
 from lobenv.scenario.loading import scenario_hash
 from policies.artefact import write_artefact
@@ -117,14 +117,29 @@ def _normalisation(model: BaseAlgorithm) -> Normalisation | None:
     )
 
 
+@dataclass(frozen=True)
+class Record:
+    """How a training went that a policy is exported from.
+
+    Attributes:
+        steps: Environment steps of all of it.
+        exported_at: Steps after which the actor was what it is.
+        seconds: Time it took.
+        git: Commit that it was begun at, as `evaluate.provenance.commit` has it; None outside of a checkout.
+    """
+
+    steps: int
+    exported_at: int
+    seconds: float
+    git: Mapping[str, Any] | None
+
+
 def export(
     folder: Path,
     actor: TrainedActor,
     plan: Plan,
     metrics: Mapping[str, Mapping[str, Interval]],
-    *,
-    steps: int,
-    seconds: float,
+    record: Record,
 ) -> NetworkSidecar:
     """Write a trained actor as an artefact.
 
@@ -133,14 +148,12 @@ def export(
         actor: What decides.
         plan: What it was trained by.
         metrics: Scenario to metric to what was measured on held-out seeds.
-        steps: Environment steps of the training.
-        seconds: Time it took.
+        record: Of the training.
 
     Returns:
         Its sidecar.
     """
     maker = plan.markets[0].scenario.maker
-    where = commit()
     sidecar = NetworkSidecar(
         name=plan.name,
         algorithm=plan.options.algo,
@@ -156,7 +169,7 @@ def export(
         training=Training(
             command=command_of(plan),
             seeds=(plan.options.seed,),
-            total_steps=steps,
+            total_steps=record.steps,
             hyperparameters=plan.hyperparameters.plain()
             | {
                 "initial_offset_fraction": plan.initial_fraction,
@@ -164,11 +177,12 @@ def export(
                 "fair_value": plan.fair_value,
                 "averaged": plan.averaged,
                 "export": plan.options.export,
+                "exported_at_step": record.exported_at,
             },
             packages=package_versions(),
-            wall_seconds=round(seconds, 1),
+            wall_seconds=round(record.seconds, 1),
         ),
-        commit=None if where is None else Commit(**where),
+        commit=None if record.git is None else Commit(**record.git),
         metrics={name: dict(figures) for name, figures in metrics.items()},
     )
     weights = safetensors_bytes({name: np.ascontiguousarray(tensor) for name, tensor in actor.tensors.items()})

@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finish(plan, run, evolution, proving)
     except KeyboardInterrupt:
         print("\ninterrupted: every finished generation is kept; to go on:", file=sys.stderr)
-        print(f"  {shlex.join([sys.executable, '-m', 'train.gp', '--resume', str(run.path)])}", file=sys.stderr)
+        length = [] if options.generations is None else ["--generations", str(options.generations)]
+        print(
+            f"  {shlex.join([sys.executable, '-m', 'train.gp', '--resume', str(run.path), *length])}", file=sys.stderr
+        )
         return INTERRUPTED
     finally:
         crew.close()
@@ -194,7 +197,7 @@ def finish(plan: Plan, run: RunDirectory, evolution: Evolution, proving: Proving
     metrics = measure(winner.player, plan, run)
     with _scalars(plan, run.path) as writer:
         _log_measured(writer, metrics, evolution.generation)
-    folder = export(run.path / "policy", winner, metrics, evolution, plan)
+    folder = export(run, winner, metrics, evolution, plan)
     _report(winner, run, folder, plan)
 
 

@@ -35,6 +35,29 @@ ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {
 ACTIVATIONS = {"nn.Tanh": nn.Tanh, "nn.ReLU": nn.ReLU}  # what `policies.ppo` runs
 OF_THE_TRAINING = ("n_envs", "n_timesteps", "policy", "normalize", "policy_kwargs")
 OF_THE_NOISE = ("noise_type", "noise_std")
+OF_THE_POLICY = ("net_arch", "activation_fn", "log_std_init", "ortho_init")  # what the exported network can stand for
+OF_THE_NORMALISATION = ("norm_obs", "norm_reward", "clip_obs", "clip_reward", "gamma", "epsilon")
+SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
+AUTOMATIC = ("ent_coef", "target_entropy")  # SAC finds them by itself, where they begin with `auto`
+# Smallest and largest value.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "n_steps": (1, np.inf),
+    "batch_size": (2, np.inf),
+    "n_epochs": (1, np.inf),
+    "gamma": (0, 1),
+    "gae_lambda": (0, 1),
+    "clip_range": (1e-9, np.inf),
+    "learning_rate": (0, np.inf),
+    "vf_coef": (0, np.inf),
+    "max_grad_norm": (1e-9, np.inf),
+    "tau": (0, 1),
+    "buffer_size": (1, np.inf),
+    "learning_starts": (0, np.inf),
+    "train_freq": (1, np.inf),
+    "gradient_steps": (-1, np.inf),
+    "sde_sample_freq": (-1, np.inf),
+}
+WHOLE = ("n_steps", "batch_size", "n_epochs", "buffer_size", "learning_starts", "train_freq", "gradient_steps")
 FALLING = "lin_"
 GAMMA = 0.99  # of Stable-Baselines3, where a file does not say
 NOT_OURS = (
@@ -138,16 +161,18 @@ def _opened(name: str, value: Any) -> Any:
     if name not in ("normalize", "policy_kwargs") or not isinstance(value, str):
         return value
     try:
-        call = ast.parse(value, mode="eval").body
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "dict"):
+        read = _literal(ast.parse(value, mode="eval").body)
+        if not isinstance(read, dict):
             raise SyntaxError
-        return {str(pair.arg): _literal(pair.value) for pair in call.keywords}
+        return read
     except (SyntaxError, ValueError):
         raise ValueError(f"{name} must be a mapping, or read dict(name=value, ...), got {value!r}") from None
 
 
 def _literal(node: ast.expr) -> Any:
-    """The value of an expression without names other than those of activations, which stay text."""
+    """The value of an expression without names other than `dict` and those of activations, which stay text."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        return {str(pair.arg): _literal(pair.value) for pair in node.keywords}
     text = ast.unparse(node)
     return text if text in ACTIVATIONS else ast.literal_eval(node)
 
@@ -157,12 +182,9 @@ def _checked(algo: str, values: Mapping[str, Any]) -> Hyperparameters:
     _check_names(algo, values)
     for name, value in settings.items():
         _check_value(name, value)
-    activation = values["policy_kwargs"].get("activation_fn")
-    if activation is not None and activation not in ACTIVATIONS:
-        raise ValueError(f"policy_kwargs: activation_fn must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    _check_policy(values["policy_kwargs"])
     normalize = values.get("normalize", False)
-    if not isinstance(normalize, bool | dict):
-        raise ValueError(f"normalize must be true, false or dict(name=value, ...), got {normalize!r}")
+    _check_normalisation(normalize)
     return Hyperparameters(
         algo=algo,
         num_envs=_count(values, "n_envs"),
@@ -193,10 +215,44 @@ def _check_names(algo: str, values: Mapping[str, Any]) -> None:
         raise ValueError("noise_type and noise_std go together, got one of them")
 
 
+def _check_policy(kwargs: Any) -> None:
+    """Refuse what would be trained and not exported, or the other way round."""
+    if not isinstance(kwargs, dict):
+        raise ValueError(f"policy_kwargs must be a mapping, or read dict(name=value, ...), got {kwargs!r}")
+    for name in kwargs:
+        if name not in OF_THE_POLICY:
+            raise ValueError(f"policy_kwargs must be of {', '.join(OF_THE_POLICY)}, got {name!r}")
+    activation, widths = kwargs.get("activation_fn"), kwargs.get("net_arch", [64, 64])
+    if activation is not None and activation not in ACTIVATIONS:
+        raise ValueError(f"policy_kwargs: activation_fn must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    for layers in widths.values() if isinstance(widths, dict) else (widths,):
+        whole = isinstance(layers, list) and all(isinstance(width, int) and width > 0 for width in layers)
+        if not whole or not layers:
+            raise ValueError(f"policy_kwargs: net_arch must list the widths of the hidden layers, got {widths!r}")
+
+
+def _check_normalisation(normalize: Any) -> None:
+    if not isinstance(normalize, bool | dict):
+        raise ValueError(f"normalize must be true, false or dict(name=value, ...), got {normalize!r}")
+    for name in normalize if isinstance(normalize, dict) else ():
+        if name not in OF_THE_NORMALISATION:
+            raise ValueError(f"normalize must be of {', '.join(OF_THE_NORMALISATION)}, got {name!r}")
+
+
 def _check_value(name: str, value: Any) -> None:
-    """Refuse text that is neither a schedule nor one of SAC's automatic coefficients, as YAML reads 1e-3."""
-    if not isinstance(value, str) or value.startswith("auto"):
+    """Refuse numbers out of range, and text that is neither a schedule nor automatic, as YAML reads 1e-3."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = RANGES.get(name, (-np.inf, np.inf))
+        if not low <= value <= high:
+            allowed = f"at least {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
+            raise ValueError(f"{name} must be {allowed}, got {value!r}")
+        if name in WHOLE and value != int(value):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
         return
+    if not isinstance(value, str) or (name in AUTOMATIC and value.startswith("auto")):
+        return
+    if name not in SCHEDULED:
+        raise ValueError(f"{name} must be a number such as 1.0e-3, got {value!r}")
     try:
         if not value.startswith(FALLING) or float(value.removeprefix(FALLING)) < 0:
             raise ValueError

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from evaluate.lab_options import FIRST_SEED, parse_overrides
 from lobenv import MARKET_MAKING
@@ -18,6 +20,7 @@ from train.evaluation import FIRST_VALIDATION_SEED
 from train.hyperparameters import FALLING, FOLDER, GAMMA, Hyperparameters, read
 from train.markets import Market, combinations, shares
 
+Switch = Annotated[bool | None, tyro.conf.DisallowNone]  # --x, --no-x, or left to the algorithm
 Algorithm = Literal["ppo", "sac", "ddpg", "td3", "maskable_ppo"]
 
 SEEDS_A_RUN = 4_096  # market seeds set aside for a run, so that two runs share no market
@@ -74,7 +77,7 @@ class Options:
     """Markets stepped at once, shared out equally among the combinations of scenario, latency and fees."""
     learning_rate: float | None = None
     """Learning rate at the start."""
-    anneal_lr: bool | None = None
+    anneal_lr: Switch = None
     """Whether the learning rate falls to 0 over the training."""
     num_steps: int | None = None
     """Steps of each market in a rollout."""
@@ -112,13 +115,13 @@ class Options:
     """Widths of the hidden layers."""
     log_std_init: float | None = None
     """Logarithm of the exploration's deviation at the start, in units of the action."""
-    mirrored: bool | None = None
+    mirrored: Switch = None
     """Whether one function quotes both sides, the ask as the bid in the mirror; by default for ppo."""
-    fair_value: bool | None = None
+    fair_value: Switch = None
     """Whether the learner's inventory is marked at the fundamental value of the simulation, less what it would cost to
     keep, so that a fill pays at once what it is worth; by default for ppo and maskable_ppo, except on a recorded day.
     Evaluations are paid the real reward."""
-    averaged: bool | None = None
+    averaged: Switch = None
     """Whether what is evaluated and exported are the weights averaged over the later part of the training; by default
     for ppo and maskable_ppo."""
     initial_offset_ticks: float | None = None
@@ -136,7 +139,7 @@ class Options:
     export: Literal["best", "last"] = "best"
     """Which policy is exported: the best on the evaluation seeds, or the last."""
     save_model: bool = False
-    """Also save the last model as Stable-Baselines3 does: model.zip and vecnormalize.pkl."""
+    """Also save the last model as Stable-Baselines3 does: model.zip, with averaged weights, and vecnormalize.pkl."""
     threads: int | None = None
     """Most threads to step markets with; changes no figure. By default as many as there are cores."""
     out: Path = Path("runs")
@@ -144,7 +147,7 @@ class Options:
     name: str | None = None
     """What the run's folder is called, after the time; by default the algorithm, the scenarios and the seed."""
     resume: Path | None = None
-    """Folder of an interrupted run to finish; it brings its own options."""
+    """Folder of an interrupted run to finish; it brings its own options. Only your own: a checkpoint is a pickle."""
 
     def given(self) -> dict[str, Any]:
         """The options that shape the training and differ from the defaults, and always the seed."""
@@ -161,7 +164,7 @@ class Plan:
         options: What it was made from.
         hyperparameters: Of the learner.
         markets: Kinds of markets to train in.
-        scenarios: Name to scenario, to evaluate in: each with the first of the latencies and fees.
+        scenarios: Label to scenario of every kind of market, to evaluate in.
     """
 
     options: Options
@@ -250,12 +253,11 @@ def check(options: Options) -> Plan:
         raise ValueError(f"num_envs must be at most {SEEDS_A_RUN}, got {hyperparameters.num_envs}")
     markets = combinations(options.scenarios, options.latencies, options.fees, parse_overrides(options.overrides))
     shares(hyperparameters.num_envs, len(markets))
-    scenarios: dict[str, Scenario] = {}
-    for market in markets:
-        scenarios.setdefault(market.name, market.scenario)
-    plan = Plan(options, hyperparameters, markets, scenarios)
+    plan = Plan(options, hyperparameters, markets, {market.label: market.scenario for market in markets})
     if plan.mirrored and options.algo != MIRRORED:
         raise ValueError(f"mirrored goes with {MIRRORED}, got it with {options.algo}")
+    if plan.mirrored:
+        _check_mirrored(hyperparameters.policy_kwargs)
     if plan.fair_value:
         _check_fair_value(plan)
     _check_offset(plan)
@@ -324,6 +326,12 @@ def _minibatch(options: Options, own: Hyperparameters) -> int:
     if number < 1 or rollout % number:
         raise ValueError(f"num_minibatches must divide a rollout's {rollout} samples, got {options.num_minibatches}")
     return rollout // number
+
+
+def _check_mirrored(kwargs: Mapping[str, Any]) -> None:
+    widths, activation = kwargs.get("net_arch", []), kwargs.get("activation_fn", "nn.Tanh")
+    if isinstance(widths, dict) or activation != "nn.Tanh":
+        raise ValueError(f"mirrored goes with one list of net_arch and with nn.Tanh, got {widths} and {activation}")
 
 
 def _check_fair_value(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Trains a neural market maker and exports it as a policy that NumPy alone can run.
+"""Trains a neural market maker and exports it as a policy that runs without PyTorch.
 
     python -m train.ppo --total-timesteps 200000                  # PPO on calm, in seconds
     python -m train.ppo --scenarios volatile --seed 2
@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 import tyro
 
-import policies
 from evaluate.run_directory import RunDirectory
 from evaluate.statistics import summarise
 from evaluate.tables import print_tables
@@ -83,7 +82,6 @@ def _report(training: Training) -> None:
     """Print the final table and say where everything is."""
     history, run, export = training.history, training.run, training.plan.options.export
     address = f"ppo:{run.path / POLICY}"
-    policies.check(address)
     print_tables(summarise(run.rows(), BASELINE), BASELINE)
     best, win = history.verdicts[history.best], history.first_win
     print(f"\nbest on the evaluation seeds after {best.timesteps:,} steps; exported: the {export} one")

@@ -11,17 +11,15 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from evaluate.metrics import METRICS
 from evaluate.run_directory import RunDirectory
-from evaluate.statistics import interval
-from policies.sidecar import Interval
 from train import checkpoint
 from train.averaging import WeightAverage
 from train.callbacks import HyperparameterTable, Interruption, Milestones
 from train.evaluation import RIVAL, Examination, History, scales_of
-from train.export import TrainedActor, actor_of, export
+from train.export import Record, TrainedActor, actor_of, export
 from train.learner import build, start_quoting_at
 from train.markets import MixedVecEnv
+from train.measured import intervals
 from train.options import Plan, stored
 from train.progress import TrainingProgress
 
@@ -101,7 +99,7 @@ class Training:
                 plan,
                 self.examination,
                 self.rival,
-                self.run.path,
+                self.run,
                 self.history,
                 self.best_actor,
                 self.average,
@@ -122,7 +120,7 @@ class Training:
     def conclude(self) -> None:
         """Play the final table's episodes, keep their rows in the run's folder, and export the policy there."""
         plan, run = self.plan, self.run
-        actor = self.best_actor if plan.options.export == "best" and self.best_actor else self._last_actor()
+        actor, exported_at = self._exported()
         print("playing the held-out episodes of the final table …", file=sys.stderr, flush=True)
         examination = Examination(plan.scenarios, plan.test_seeds, plan.options.threads)
         tables = {plan.options.algo: examination.metrics(actor.policy)}
@@ -134,16 +132,21 @@ class Training:
                     run.append(policy, scenario, plan.test_seeds, metrics)
         run.consolidate()
         measured = {scenario: intervals(metrics) for scenario, metrics in tables[plan.options.algo].items()}
-        export(run.path / POLICY, actor, plan, measured, steps=self.model.num_timesteps, seconds=self.history.seconds)
+        record = Record(self.model.num_timesteps, exported_at, self.history.seconds, run.document["git"])
+        export(run.path / POLICY, actor, plan, measured, record)
         if plan.options.save_model:
             self._save_model()
 
-    def _last_actor(self) -> TrainedActor:
+    def _exported(self) -> tuple[TrainedActor, int]:
+        """The actor to export, and after how many steps it was what it is."""
+        if self.plan.options.export == "best" and self.best_actor:
+            return self.best_actor, self.history.verdicts[self.history.best].timesteps
         with self.average.in_place_of(self.model.policy):
-            return actor_of(self.model)
+            return actor_of(self.model), self.model.num_timesteps
 
     def _save_model(self) -> None:
-        self.model.save(self.run.path / "model.zip")
+        with self.average.in_place_of(self.model.policy):
+            self.model.save(self.run.path / "model.zip")
         normalize = self.model.get_vec_normalize_env()
         if normalize is not None:
             normalize.save(str(self.run.path / "vecnormalize.pkl"))
@@ -155,7 +158,7 @@ def _learner(plan: Plan, scales: dict[str, float]) -> BaseAlgorithm:
         plan.markets,
         plan.hyperparameters.num_envs,
         action=plan.action,
-        scales=[scales[market.name] for market in plan.markets],
+        scales=[scales[market.label] for market in plan.markets],
         threads=plan.options.threads,
     )
     model = build(env, plan.hyperparameters, plan.options.seed, mirrored=plan.mirrored, fair_value=plan.fair_value)
@@ -163,14 +166,3 @@ def _learner(plan: Plan, scales: dict[str, float]) -> BaseAlgorithm:
     if plan.initial_fraction is not None:
         start_quoting_at(model, plan.initial_fraction)
     return model
-
-
-def intervals(metrics: pl.DataFrame) -> dict[str, Interval]:
-    """Mean of every metric over the episodes that have it, with its 95 % interval."""
-    found = {}
-    for name in METRICS:
-        values = metrics[name].drop_nulls().to_numpy()
-        if len(values):
-            mean, low, high = interval(values)
-            found[name] = Interval(mean=mean, low=low, high=high, episodes=len(values))
-    return found

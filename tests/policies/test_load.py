@@ -141,6 +141,19 @@ def test_a_wrong_address_is_an_error_with_or_without_a_fallback(zoo, address, me
                 refuse(fallback)
 
 
+@pytest.mark.parametrize("name", ["./" + "x" * 300, "~nosuchuser/policy"])
+def test_a_path_that_no_file_can_have_is_a_policy_that_is_not_there(name):
+    with pytest.raises(policies.ArtefactError):
+        policies.load(f"ppo:{name}", CALM)
+    with pytest.warns(RuntimeWarning, match="rule:glft plays instead"):
+        assert policies.load(f"ppo:{name}", CALM, fallback="rule:glft").name.startswith("rule:glft")
+
+
+def test_a_mistyped_fallback_is_an_error_before_it_is_needed():
+    with pytest.raises(ValueError, match="rule:gltf"):
+        policies.load("rule:glft", CALM, fallback="rule:gltf")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_policy_that_is_not_there_is_an_error_naming_file_and_zoo(zoo, family):
     expected = f"{zoo / 'clam' / family / SIDECAR}: no such file; the zoo has {family}:all, {family}:calm"
@@ -215,7 +228,7 @@ def test_the_fallback_plays_for_a_policy_that_is_missing_or_broken(zoo, damage, 
 
 def test_a_fallback_may_be_learned_and_has_none_of_its_own(zoo):
     assert loaded_with_warning("ppo:clam", fallback="tuned:zoo")[0].name == "tuned:zoo"
-    with pytest.warns(RuntimeWarning, match="gp:clam plays instead"), pytest.raises(ArtefactError, match="clam/gp"):
+    with pytest.raises(ArtefactError, match="clam/gp"):
         policies.load("ppo:clam", CALM, fallback="gp:clam")
 
 

@@ -36,6 +36,21 @@ def test_a_formula_is_written_as_short_as_algebra_makes_it(formula, text):
     assert agrees(text, formula, observations())
 
 
+def test_a_power_of_a_long_sum_is_not_multiplied_out():
+    names = (
+        "inventory",
+        "spread",
+        "microprice",
+        "imbalance_1",
+        "imbalance_3",
+        "imbalance_5",
+        "bid_depth_1",
+        "ask_depth_1",
+    )
+    formula = [*["square"] * 4, *["add"] * 7, *names]
+    assert simplified(formula).endswith("**16")
+
+
 def test_texts_that_agree_are_told_from_those_that_do_not():
     assert agrees("spread + 2.0*inventory", ["add", "spread", "mul", 2.0, "inventory"], observations())
     assert not agrees("spread + 2.1*inventory", ["add", "spread", "mul", 2.0, "inventory"], observations())

@@ -25,7 +25,7 @@ def written(tmp_path, text):
 def test_the_files_that_come_with_it_are_read(algo):
     found = read(FOLDER / f"{algo}.yml", algo, MARKET_MAKING)
     assert found.normalize == {"clip_obs": 10.0, "clip_reward": 10.0}
-    assert found.policy_kwargs["net_arch"] == [64, 64]
+    assert found.policy_kwargs["net_arch"] == ([32, 32] if algo == "ppo" else [64, 64])
     assert found.total_timesteps >= 100_000
     schedule = found.arguments(2)["learning_rate"]
     assert schedule(0.5) == pytest.approx(0.5 * schedule(1.0))
@@ -38,8 +38,19 @@ def test_calls_of_dict_are_read_as_the_mappings_they_stand_for(tmp_path):
     assert found.arguments(2)["policy_kwargs"]["activation_fn"] is nn.ReLU
 
 
+def test_mappings_within_mappings_are_read_as_rl_zoo_writes_them(tmp_path):
+    text = MINIMAL + '  policy_kwargs: "dict(net_arch=dict(pi=[8], vf=[16, 4]))"\n'
+    assert read(written(tmp_path, text), "ppo", "Some-v0").policy_kwargs == {"net_arch": {"pi": [8], "vf": [16, 4]}}
+
+
 @pytest.mark.parametrize(
-    ("written_as", "read_as"), [("true", {}), ("false", None), ('"dict(gamma=0.9)"', {"gamma": 0.9})]
+    ("written_as", "read_as"),
+    [
+        ("true", {}),
+        ("false", None),
+        ('"dict(gamma=0.9)"', {"gamma": 0.9}),
+        ("\"{'norm_reward': False}\"", {"norm_reward": False}),
+    ],
 )
 def test_normalize_is_a_switch_or_arguments(tmp_path, written_as, read_as):
     assert read(written(tmp_path, MINIMAL + f"  normalize: {written_as}\n"), "ppo", "Some-v0").normalize == read_as
@@ -79,6 +90,15 @@ def test_changes_replace_what_the_file_says_and_those_of_the_policy_join_it(tmp_
         ("normalize: 3", "normalize must be true, false or dict"),
         ('policy_kwargs: "__import__(1)"', "policy_kwargs must be a mapping, or read dict"),
         ('policy_kwargs: "dict(net_arch=print(1))"', "policy_kwargs must be a mapping, or read dict"),
+        ("policy_kwargs: 3", "policy_kwargs must be a mapping, or read dict"),
+        ('policy_kwargs: "dict(squash_output=True)"', "policy_kwargs must be of net_arch, .*, got 'squash_output'"),
+        ('policy_kwargs: "dict(net_arch=[])"', r"net_arch must list the widths of the hidden layers, got \[\]"),
+        ("normalize: dict(clip_obz=3)", "normalize must be of norm_obs, .*, got 'clip_obz'"),
+        ("batch_size: 0", "batch_size must be at least 2, got 0"),
+        ("gae_lambda: -3", "gae_lambda must be from 0 to 1, got -3"),
+        ("n_epochs: 1.5", "n_epochs must be a whole number, got 1.5"),
+        ("gamma: lin_0.99", "gamma must be a number such as 1.0e-3, got 'lin_0.99'"),
+        ("learning_rate: auto", "learning_rate must be a number"),
         ('policy_kwargs: "dict(activation_fn=4)"', "activation_fn must be one of nn.Tanh, nn.ReLU, got 4"),
     ],
 )

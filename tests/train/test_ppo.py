@@ -26,6 +26,8 @@ from tests.train.small import ITERATION, command_line, options, plan
 from train import ppo
 from train.callbacks import Milestones
 from train.evaluation import FIRST_VALIDATION_SEED
+from train.export import command_of
+from train.options import check
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,27 @@ def test_the_recorded_command_gives_the_same_training(finished):
     assert replace(again, out=Path(kept["out"]), name="run", threads=1) == options(
         out=Path(kept["out"]), name="run", seed=5, save_model=True
     )
+
+
+def test_switches_are_given_with_and_without_no():
+    chosen = ppo.parse(["--no-mirrored", "--anneal-lr", "--no-fair-value"])
+    assert (chosen.mirrored, chosen.anneal_lr, chosen.fair_value, chosen.averaged) == (False, True, False, None)
+    again = command_of(check(chosen)).split()[3:]
+    assert ppo.parse(again) == chosen
+
+
+def test_the_best_policy_so_far_is_kept_where_it_can_be_loaded(finished):
+    verdicts = json.loads((finished / "evaluations.json").read_text(encoding="utf-8"))[1:]
+    best = max(verdicts, key=lambda verdict: verdict["score"])
+    sidecar = read_sidecar(finished / "best", "ppo")
+    assert sidecar.training.hyperparameters["exported_at_step"] == best["timesteps"]
+    assert sidecar.metrics["calm"]["pnl"].mean == pytest.approx(best["means"]["calm"]["pnl"])
+    policies.load(f"ppo:{finished / 'best'}", market())
+
+
+def test_every_combination_that_is_trained_in_is_evaluated_in():
+    chosen = check(options(scenarios=("calm", "volatile"), latencies=("colo", "geo")))
+    assert list(chosen.scenarios) == ["calm, colo", "calm, geo", "volatile, colo", "volatile, geo"]
 
 
 def test_the_figures_of_the_sidecar_are_those_of_the_episodes_on_held_out_seeds(finished):

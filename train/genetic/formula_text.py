@@ -1,8 +1,9 @@
-"""A formula as a person reads it: written out by sympy, shortened where that is possible, and proved to be the same."""
+"""A formula as a person reads it: written out by sympy, shortened where possible, and checked on what it met."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from train.genetic.formulas import mirrored
 
 HEAD = """Distances of the quotes from the visible mid, in ticks.
 Below 0 quotes at the mid; beyond the widest offset withdraws the side."""
+MOST_TERMS = 200
 TOLERANCE = 1e-9  # relative, of the text's values against the formula's: they are summed in another order
 _NAMES = {name: sympy.Symbol(name, real=None if name in FLAGS else True) for name in INDEX}
 _UNITS = {field.name: field.unit for field in FIELDS}
@@ -61,10 +63,28 @@ def simplified(formula: Formula) -> str:
             stack.append(_IN_SYMPY[token](*(stack.pop() for _ in OPERATORS[token].arguments)))
         else:
             stack.append(_NAMES[token])
-    # No general simplification: on nested minima and cases it may take hours.
-    forms = [stack[0], sympy.expand(stack[0]), sympy.factor_terms(stack[0])]
+    # No general simplification: on nested minima and cases it may take hours. Nor is a product of many sums multiplied
+    # out, as its terms are without number.
+    forms = [stack[0], sympy.factor_terms(stack[0])]
+    if _terms(formula) <= MOST_TERMS:
+        forms.append(sympy.expand(stack[0]))
     texts = [sympy.sstr(form, full_prec=False) for form in forms]
     return min(texts, key=len)
+
+
+def _terms(formula: Formula) -> int:
+    """How many terms a formula has at most, once all products are multiplied out."""
+    stack: list[int] = []
+    for token in reversed(formula):
+        if not (isinstance(token, str) and token in OPERATORS):
+            stack.append(1)
+            continue
+        counts = [stack.pop() for _ in OPERATORS[token].arguments]
+        if token in ("add", "sub"):
+            stack.append(sum(counts))
+        else:
+            stack.append(counts[0] ** 2 if token == "square" else prod(counts))
+    return stack[0]
 
 
 def agrees(text: str, formula: Formula, observation: NDArray[np.float32]) -> bool:
@@ -90,7 +110,7 @@ def formula_text(bid: Formula, observation: NDArray[np.float32]) -> str:
 
     Args:
         bid: Formula of the bid's distance; the ask's is its mirror.
-        observation: (E, F) on which the simplified text is proved to be the same.
+        observation: (E, F) on which the simplified text is checked to give the same.
     """
     ask = mirrored(bid)
     used = {*bid, *ask}

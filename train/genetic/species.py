@@ -10,21 +10,12 @@ import random
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
-from deap import base
-
 from policies.expression import Formula
 from policies.rule import Rule
 
 SIGNIFICANT_DIGITS = 3  # of every constant: what a person reads is then exactly what runs
 
 Player = Rule | tuple[Formula, Formula]  # what acts for a genome: a rule, or formulas for bid and ask
-
-
-class Individual(Protocol):
-    """A genome with what it has scored."""
-
-    fitness: base.Fitness
-    played: Any  # (M, L, n, 2) scores of every episode that it has played; None for a newcomer
 
 
 class Species(Protocol):

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import lobenv
-from evaluate.provenance import commit, package_versions
+from evaluate.provenance import package_versions
 from evaluate.run_directory import RunDirectory
 from lobenv.envs.core import Batch
 from lobenv.envs.observation import FIELDS
@@ -39,10 +39,11 @@ from train.genetic.fitness import objectives
 from train.genetic.formula_text import formula_text
 from train.genetic.options import CHANGEABLE, CONTROLS, Options, Plan, stored
 from train.genetic.species import Player
+from train.measured import intervals
 
 FRONT_FILE = "front.json"
 ENV_ID = lobenv.MARKET_MAKING
-PROOF_STEPS = 200  # decisions whose observations the text of a formula is proved on
+PROOF_STEPS = 200  # decisions whose observations the text of a formula is checked on
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,13 @@ def measure(player: Player, plan: Plan, run: RunDirectory) -> Mapping[str, pl.Da
     return tables[plan.family]
 
 
-def export(folder: Path, winner: Winner, metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Plan) -> Path:
+def export(
+    run: RunDirectory, winner: Winner, metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Plan
+) -> Path:
     """Write the winner as an artefact.
 
     Args:
-        folder: Where to; one that is there is replaced.
+        run: Of the evolution; the artefact goes into its `policy`, and one that is there is replaced.
         winner: Of `choose`.
         metrics: Of `measure`.
         evolution: That it came from.
@@ -125,12 +128,13 @@ def export(folder: Path, winner: Winner, metrics: Mapping[str, pl.DataFrame], ev
     Returns:
         The folder.
     """
+    folder, common = run.path / "policy", _common(metrics, evolution, plan, run.document["git"])
     if isinstance(winner.player, Rule):
         address = RulePolicy(winner.player, market_spec(plan.markets[0].scenario)).name
-        sidecar = RuleSidecar(parameters=RuleParameters(rule=address), **_common(metrics, evolution, plan))
+        sidecar = RuleSidecar(parameters=RuleParameters(rule=address), **common)
         return write_artefact(folder, sidecar, model_card(sidecar, f"## Rule\n\n`{address}`"))
     trees = {side: tuple(tree) for side, tree in zip(TREES, winner.player, strict=True)}
-    sidecar: Sidecar = TreeSidecar(parameters=TreeParameters(trees=trees), **_common(metrics, evolution, plan))
+    sidecar: Sidecar = TreeSidecar(parameters=TreeParameters(trees=trees), **common)
     text = formula_text(winner.player[0], _sample(winner.player, plan))
     card = model_card(sidecar, f"## Formula\n\n```text\n{text}```")
     return write_artefact(folder, sidecar, card, {"formula.txt": text.encode()})
@@ -158,11 +162,11 @@ def _sample(player: Player, plan: Plan) -> NDArray[np.float32]:
     return np.concatenate(rows)
 
 
-def _common(metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Plan) -> dict[str, Any]:
+def _common(
+    metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Plan, git: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """What the sidecars of both families say."""
-    from train.training import intervals  # brings PyTorch, which worker processes must not wait for
-
-    maker, where = plan.markets[0].scenario.maker, commit()
+    maker = plan.markets[0].scenario.maker
     return {
         "name": plan.name,
         "algorithm": "nsga2",
@@ -182,7 +186,7 @@ def _common(metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Pla
             packages=package_versions(),
             wall_seconds=round(evolution.seconds, 1),
         ),
-        "commit": None if where is None else Commit(**where),
+        "commit": None if git is None else Commit(**git),
         "metrics": {label: intervals(table) for label, table in metrics.items()},
     }
 

@@ -88,6 +88,8 @@ def _runs(options: Options) -> list[TrainingRun]:
     unknown = [label for label in options.only if label not in labels]
     if unknown:
         raise ValueError(f"only must name some of {', '.join(labels)}, got {unknown[0]!r}")
+    if options.only and options.steps == ("report",):
+        raise ValueError(f"only must be left out with --steps report, which is on all of them, got {options.only[0]!r}")
     if options.jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {options.jobs}")
     return [run for run in runs if not options.only or run.entry.label in options.only]
