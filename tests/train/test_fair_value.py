@@ -51,7 +51,7 @@ def test_over_a_session_nothing_is_added_but_chance():
     for env in (wrapped, real):
         env.seed(5)
         env.reset()
-    added, chance, weight = np.zeros(ENVS), np.zeros(ENVS), 1.0
+    added, chance, weight, done = np.zeros(ENVS), np.zeros(ENVS), 1.0, np.zeros(ENVS, bool)
     for step in range(STEPS):
         before = [mark(part.batch) for part in real.parts]
         _, reward, done, _ = real.step(TRADING)
@@ -120,7 +120,7 @@ def test_a_learner_is_paid_so_before_its_rewards_are_normalised_and_at_its_own_d
     normalised = model.get_vec_normalize_env()
     assert normalised is not None
     assert isinstance(normalised.venv, FairValue)
-    assert normalised.venv._discount == normalised.gamma == model.gamma == 0.9
+    assert normalised.venv._discount == normalised.gamma == 0.9
 
 
 def test_a_discount_of_one_is_refused():
