@@ -70,8 +70,8 @@ def _introduction(episodes: int) -> str:
         "Every policy was trained from each of the seeds; the one that ships (marked ✓) is the best on validation "
         "markets, which neither training nor this page uses. All are listed: "
         f"mean over {episodes} held-out markets a scenario, and the risk-adjusted P&L above that of the best tuned "
-        "rule (`tuned:zoo`) on the same markets with its 95 % bootstrap interval. Risk-adjusted P&L is P&L less "
-        "$0.01 per lot² and second of inventory and $0.1 per lot² at the close."
+        "rule (`tuned:zoo`) on the same markets; in brackets 95 % bootstrap intervals. Risk-adjusted P&L is P&L less "
+        "$0.01 per lot² and second of inventory and $0.1 per lot² at the close. A maker that never trades has 0."
     )
 
 
@@ -84,7 +84,7 @@ def _section(rows: pl.DataFrame, scenario: str, runs: Sequence[TrainingRun], cho
         "|---|---:|:---:|---:|---:|---:|---:|",
         *(_line(rows, gains, name, name, "", "") for name in (BASELINE, *CONTROLS)),
     ]
-    for run in runs:
+    for run in sorted(runs, key=lambda run: (run.entry.name == FOR_ANY_SCENARIO, run.entry.family)):
         if run.entry.name in (scenario, FOR_ANY_SCENARIO):
             ships = "✓" if chosen[run.entry.label] == run.seed else ""
             address = f"{run.entry.family}:{run.entry.name}"
@@ -101,5 +101,6 @@ def _line(rows: pl.DataFrame, gains: pl.DataFrame, name: str, address: str, seed
         estimate, low, high = interval(gain)
         shown = f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
         shown = f"**{shown}**" if low > 0 else shown
-    cells = (address, seed, ships, f"{adjusted.mean():.1f}", f"{pnl.mean():.1f}", f"{cvar(pnl):.1f}", shown)
+    own_interval = "{:.1f} [{:.1f}, {:.1f}]".format(*interval(adjusted))
+    cells = (address, seed, ships, own_interval, f"{pnl.mean():.1f}", f"{cvar(pnl):.1f}", shown)
     return f"| {' | '.join(cells)} |"
