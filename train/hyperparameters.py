@@ -158,6 +158,8 @@ def _entry(path: Path, env_id: str) -> dict[str, Any]:
 
 def _opened(name: str, value: Any) -> Any:
     """A hyperparameter with the text `dict(...)` read as the mapping that it stands for."""
+    if name == "policy_kwargs" and not isinstance(value, str | dict):
+        raise ValueError(f"{name} must be a mapping, or read dict(name=value, ...), got {value!r}")
     if name not in ("normalize", "policy_kwargs") or not isinstance(value, str):
         return value
     try:
@@ -215,10 +217,8 @@ def _check_names(algo: str, values: Mapping[str, Any]) -> None:
         raise ValueError("noise_type and noise_std go together, got one of them")
 
 
-def _check_policy(kwargs: Any) -> None:
+def _check_policy(kwargs: Mapping[str, Any]) -> None:
     """Refuse what would be trained and not exported, or the other way round."""
-    if not isinstance(kwargs, dict):
-        raise ValueError(f"policy_kwargs must be a mapping, or read dict(name=value, ...), got {kwargs!r}")
     for name in kwargs:
         if name not in OF_THE_POLICY:
             raise ValueError(f"policy_kwargs must be of {', '.join(OF_THE_POLICY)}, got {name!r}")
