@@ -61,8 +61,8 @@ def left_behind(training):
     )
 
 
-def check_resuming(tmp_path, monkeypatch, **changes):
-    """Train four iterations at once, and two and two with an interruption between, and compare."""
+def trained_at_once_and_in_two(tmp_path, monkeypatch, **changes):
+    """A training of four iterations, and one of two and two with an interruption between."""
     whole = begun(tmp_path, "whole", **changes)
     whole.learn()
     cut = begun(tmp_path, "cut", **changes)
@@ -74,7 +74,7 @@ def check_resuming(tmp_path, monkeypatch, **changes):
     rest = resumed(cut)
     assert rest.model.num_timesteps == 2 * ITERATION
     rest.learn()
-    assert left_behind(rest) == left_behind(whole)
+    return whole, rest
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def check_resuming(tmp_path, monkeypatch, **changes):
     ids=["ppo", "ppo not mirrored", "ppo mixed", "maskable_ppo", "sac", "td3"],
 )
 def test_two_iterations_and_two_more_after_resuming_are_four(tmp_path, monkeypatch, changes):
-    check_resuming(tmp_path, monkeypatch, **changes)
+    whole, rest = trained_at_once_and_in_two(tmp_path, monkeypatch, **changes)
+    assert left_behind(rest) == left_behind(whole)
 
 
 @pytest.mark.parametrize("frequency", [-1, 4])
@@ -98,7 +99,8 @@ def test_state_dependent_noise_goes_on_too(tmp_path, monkeypatch, frequency):
     path = tmp_path / "noise.yml"
     text = "Sentinel-MM-v0: {n_envs: 8, n_timesteps: 512, normalize: true, use_sde: true, sde_sample_freq: FREQUENCY}\n"
     path.write_text(text.replace("FREQUENCY", str(frequency)))
-    check_resuming(tmp_path, monkeypatch, hyperparameters=path, mirrored=False)
+    whole, rest = trained_at_once_and_in_two(tmp_path, monkeypatch, hyperparameters=path, mirrored=False)
+    assert left_behind(rest) == left_behind(whole)
 
 
 def test_a_run_killed_between_checkpoints_goes_on_from_the_last_one(tmp_path, monkeypatch):
