@@ -22,6 +22,7 @@ from train.options import Plan
 from train.progress import TrainingProgress
 
 BEST = "best"  # folder, in the run's, of the best policy so far
+CHOSEN_BY = "The figures below are of the episodes that it was chosen by, and so flatter it."
 TENSORBOARD_ONLY = ("stdout", "log", "json", "csv")
 
 
@@ -156,7 +157,8 @@ class Milestones(BaseCallback):
 
     def _keep_best(self, actor: TrainedActor, own: Mapping[str, pl.DataFrame]) -> None:
         """Write the best policy so far where it can be loaded from, whatever becomes of the training."""
-        record = Record(self.num_timesteps, self.num_timesteps, self.seconds, self._run.document["git"])
+        steps = self.num_timesteps
+        record = Record(steps, steps, self.seconds, self._run.document["git"], CHOSEN_BY)
         measured = {scenario: intervals(table) for scenario, table in own.items()}
         export(self._run.path / BEST, actor, self._plan, measured, record)
 

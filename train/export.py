@@ -126,12 +126,14 @@ class Record:
         exported_at: Steps after which the actor was what it is.
         seconds: Time it took.
         git: Commit that it was begun at, as `evaluate.provenance.commit` has it; None outside of a checkout.
+        note: What the card says above the figures.
     """
 
     steps: int
     exported_at: int
     seconds: float
     git: Mapping[str, Any] | None
+    note: str = ""
 
 
 def export(
@@ -186,7 +188,7 @@ def export(
         metrics={name: dict(figures) for name, figures in metrics.items()},
     )
     weights = safetensors_bytes({name: np.ascontiguousarray(tensor) for name, tensor in actor.tensors.items()})
-    write_artefact(folder, sidecar, model_card(sidecar), {WEIGHTS: weights})
+    write_artefact(folder, sidecar, model_card(sidecar, record.note), {WEIGHTS: weights})
     return sidecar
 
 

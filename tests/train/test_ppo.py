@@ -86,6 +86,9 @@ def test_the_best_policy_so_far_is_kept_where_it_can_be_loaded(finished):
     assert sidecar.training.hyperparameters["exported_at_step"] == best["timesteps"]
     assert sidecar.metrics["calm"]["pnl"].mean == pytest.approx(best["means"]["calm"]["pnl"])
     policies.load(f"ppo:{finished / 'best'}", market())
+    flatter = "episodes that it was chosen by, and so flatter it"
+    assert flatter in (finished / "best" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert flatter not in (finished / "policy" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_every_combination_that_is_trained_in_is_evaluated_in():
