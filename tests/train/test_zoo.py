@@ -96,8 +96,7 @@ def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_pat
 
 
 @pytest.mark.slow
-def test_make_zoo_trains_chooses_installs_and_lists_every_seed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("policies.artefact.ZOO", tmp_path / "zoo")
+def test_make_zoo_trains_chooses_installs_and_lists_every_seed(tmp_path, capsys):
     small = "--scenarios calm --generations 1 --population 4 --episodes 2 --validation-episodes 2 --test-episodes 2"
     path = settings(tmp_path, f"all: {{tuned: {{seeds: [1, 2], arguments: '{small}'}}}}")
     options = ["--settings", str(path), "--out", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo")]
@@ -106,6 +105,9 @@ def test_make_zoo_trains_chooses_installs_and_lists_every_seed(tmp_path, capsys,
     assert report.count("tuned:all | 1 |") == 3
     assert report.count("tuned:all | 2 |") == 3
     assert report.count("✓ |") == 3
+    # The rule that the others are compared with is the one just chosen, not the one that the project ships.
+    shipped = [line for line in report.splitlines() if "✓ |" in line]
+    assert all(line.endswith("| +0.0 [+0.0, +0.0] |") for line in shipped)
     folder = tmp_path / "zoo" / "all" / "tuned"
     assert read_sidecar(folder, "tuned").name == "all"
     policies.load(f"tuned:{folder}", policies.market_spec(load("calm")))

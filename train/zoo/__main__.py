@@ -155,7 +155,7 @@ def _finish(runs: Sequence[TrainingRun], options: Options) -> None:
         if "install" in options.steps:
             choice.install(best, options.zoo)
     if "report" in options.steps and not options.only:  # the report is on all of them
-        kept = report.measure(runs, options.test_episodes, options.out)
+        kept = report.measure(runs, chosen, options.test_episodes, options.out)
         print(report.write(kept, runs, chosen, options.zoo).read_text(encoding="utf-8"))
         print(f"episodes     {kept.path / 'episodes.parquet'}")
 

@@ -21,26 +21,43 @@ BASELINE = "tuned:zoo"
 CONTROLS = ("rule:do_nothing", "rule:fixed_spread", "rule:avellaneda_stoikov", "rule:glft")
 
 
-def measure(runs: Sequence[TrainingRun], episodes: int, root: Path, threads: int | None = None) -> RunDirectory:
+def measure(
+    runs: Sequence[TrainingRun], chosen: Mapping[str, int], episodes: int, root: Path, threads: int | None = None
+) -> RunDirectory:
     """Play every policy on the held-out seeds of the scenarios that it is for, and keep each episode.
 
     Args:
         runs: Finished ones.
+        chosen: Label of an entry to the seed that ships.
         episodes: Of each scenario.
         root: Folder in which the run gets its own.
         threads: Most threads to use.
     """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    addresses = {name: name for name in (BASELINE, *CONTROLS)} | {run.name: run.address for run in runs}
-    config = {"policies": list(addresses), "scenarios": list(SCENARIOS), "seeds": list(seeds), "baseline": BASELINE}
+    addresses = {name: name for name in CONTROLS} | {run.name: run.address for run in runs}
+    tuned = _tuned(runs, chosen)
+    config = {
+        "policies": [BASELINE, *addresses],
+        "scenarios": list(SCENARIOS),
+        "seeds": list(seeds),
+        "baseline": BASELINE,
+    }
     kept = RunDirectory.create(root, "zoo", config | {"addresses": addresses})
     for scenario in SCENARIOS:
         examination = Examination({scenario: load(scenario)}, seeds, threads)
         meant = [run.name for run in runs if run.entry.name in (scenario, FOR_ANY_SCENARIO)]
-        for name in (BASELINE, *CONTROLS, *meant):
-            kept.append(name, scenario, seeds, examination.metrics_of(addresses[name])[scenario])
+        playing = {BASELINE: tuned.get(scenario, tuned.get(FOR_ANY_SCENARIO, BASELINE))}
+        playing |= {name: addresses[name] for name in (*CONTROLS, *meant)}
+        for name, address in playing.items():
+            kept.append(name, scenario, seeds, examination.metrics_of(address)[scenario])
     kept.consolidate()
     return kept
+
+
+def _tuned(runs: Sequence[TrainingRun], chosen: Mapping[str, int]) -> dict[str, str]:
+    """Entry to the address of its tuned rule that ships, wherever it is installed."""
+    shipping = [run for run in runs if run.entry.family == "tuned" and chosen[run.entry.label] == run.seed]
+    return {run.entry.name: run.address for run in shipping}
 
 
 def write(kept: RunDirectory, runs: Sequence[TrainingRun], chosen: Mapping[str, int], zoo: Path) -> Path:
