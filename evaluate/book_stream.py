@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import streams
+from lobenv.market import order_book, streams
 from lobenv.market.tables import NONE, RESTING, World
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Capacity, OpeningBook, Scenario
@@ -42,20 +41,20 @@ def empty_book(ladder_ticks: int = 8_192) -> World:
 
 @kernel
 def _add(world: World, side, price, qty):
-    slot = ladder.allocate(world)
+    slot = order_book.allocate(world)
     order = world.orders[slot]
     order["side"] = side
     order["price"] = price
     order["qty"] = qty
     order["state"] = RESTING
-    ladder.enter(world, slot)
+    order_book.enter(world, slot)
     return slot
 
 
 @kernel
 def _remove(world: World, slot):
-    ladder.leave(world, slot)
-    ladder.release(world, slot)
+    order_book.leave(world, slot)
+    order_book.release(world, slot)
 
 
 @kernel
@@ -63,12 +62,12 @@ def _take(world: World, side, qty):
     """Execute a market order; the number of executions."""
     executions = 0
     while qty > 0:
-        maker = ladder.first_at_best(world, 0, -side)
+        maker = order_book.first_at_best(world, 0, -side)
         if maker == NONE:
             break
         executions += 1
         if qty < world.orders[maker]["qty"]:
-            ladder.shrink(world, maker, qty)
+            order_book.shrink(world, maker, qty)
             break
         qty -= world.orders[maker]["qty"]
         _remove(world, maker)
@@ -107,8 +106,8 @@ def _draw_add(world: World, random, messages, live, place, i, count):
     row = messages[i]
     side = 1 if streams.uniform(random, 0) < 0.5 else -1
     record = world.books[0]
-    own, other = record["best"][ladder.column(side)], record["best"][ladder.column(-side)]
-    if own == ladder.outside(world, 0, side):
+    own, other = record["best"][order_book.column(side)], record["best"][order_book.column(-side)]
+    if own == order_book.outside(world, 0, side):
         own = record["base"] + world.levels.shape[1] // 2 - side
     price = own + side - side * streams.geometric(random, 0, DISTANCE_STOP)
     row["price"] = price if side * (price - other) < 0 else other - side
@@ -127,7 +126,7 @@ def _draw_cancel(world: World, random, messages, live, place, i, count):
         added = live[j]
         live[j] = live[count - 1]
         count -= 1
-        slot = ladder.slot_of(world, place[added])
+        slot = order_book.slot_of(world, place[added])
         if slot != NONE:
             messages[i]["kind"] = CANCEL
             messages[i]["added"] = added
@@ -155,7 +154,7 @@ def replay_stream(world, messages, place):
             slot = _add(world, row["side"], row["price"], row["qty"])
             place[i] = world.orders[slot]["id"]
         elif row["kind"] == CANCEL:
-            slot = ladder.slot_of(world, place[row["added"]])
+            slot = order_book.slot_of(world, place[row["added"]])
             if slot != NONE:
                 _remove(world, slot)
         else:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lobenv.agents import quoting
+from lobenv.theory import quoting
 
 __all__ = [
     "AS_2008",

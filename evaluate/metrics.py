@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluate.episode import COUNT, FILL, Constants, Paths
-from lobenv.envs.task import Reward
+from lobenv.roles.maker.task import Reward
 
 CRITERION = Reward()  # what inventory costs in the risk-adjusted P&L, whatever the batch itself paid for
 HORIZONS_S = (1, 5, 30)

@@ -33,7 +33,7 @@ from evaluate.report import Report
 from evaluate.rollout import Rollout, constants_of, markets_for, play
 from evaluate.run_directory import RunDirectory
 from evaluate.scalars import write_scalars
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from lobenv.market.network import PROFILES
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
 from lobenv.scenario.loading import presets

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.episode import COUNT, FILL, Constants, Paths
-from lobenv.envs.action import ACTION_WIDTH
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
+from lobenv.engine.step import CLOSED, RUNNING
 from lobenv.envs.interface import Interface
-from lobenv.envs.reward import STATE_INDEX, STATE_WIDTH
-from lobenv.envs.step import CLOSED, RUNNING
 from lobenv.market.tables import MILLITICKS
+from lobenv.roles.maker.action import ACTION_WIDTH
+from lobenv.roles.maker.reward import STATE_INDEX, STATE_WIDTH
 from lobenv.scenario.config import Scenario
 from policies import Policy, action_mode_of
 

@@ -31,7 +31,7 @@ from rich.table import Table
 import lobenv
 from evaluate.book_stream import MESSAGE, empty_book, make_stream, replay_stream
 from evaluate.provenance import cpu_model
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from lobenv.scenario.loading import load
 
 MILLION = 1e6

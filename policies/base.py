@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lobenv.envs.observation import INDEX
-from lobenv.envs.task import ActionMode
+from lobenv.roles.maker.observation import INDEX
+from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import scenario_hash
 

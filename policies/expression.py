@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lobenv.compiled import kernel
-from lobenv.envs.observation import FIELDS
+from lobenv.roles.maker.observation import FIELDS
 
 __all__ = ["FLAGS", "LIMIT", "OPERATORS", "Formula", "Operator", "Program", "lower", "type_of"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lobenv.compiled import kernel
-from lobenv.envs.action import DISCRETE_ACTIONS, FLATTEN
+from lobenv.roles.maker.action import DISCRETE_ACTIONS, FLATTEN
 from policies.artefact import SIDECAR, ArtefactError, prepare, read_sidecar
 from policies.base import MarketSpec, check_observation, env_seeds
 from policies.sidecar import Action, NetworkParameters, NetworkSidecar

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lobenv.agents.quoting import avellaneda_stoikov_quotes, glft_quotes
+from lobenv.theory.quoting import avellaneda_stoikov_quotes, glft_quotes
 from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from lobenv.agents.base import Frozen
+from lobenv.settings import Frozen
 
 Family = Literal["ppo", "gp", "tuned"]
 Text = Annotated[str, Field(min_length=1)]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, ValidationError
 
-from lobenv.agents.base import Frozen
 from lobenv.scenario.problems import describe
+from lobenv.settings import Frozen
 from policies.artefact import ArtefactError, read_bytes
 
 _PREFIX = 8  # bytes of the header's length

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluate.plots import COLOURS, LEGEND, SETTINGS
-from lobenv.agents.quoting import cartea_jaimungal_quotes
+from lobenv.theory.quoting import cartea_jaimungal_quotes
 from train.hyperparameters import Hyperparameters
 from train.poisson_market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
 from train.poisson_optimum import Optimum, solve

@@ -15,7 +15,7 @@ import policies
 from evaluate.metrics import episode_metrics
 from evaluate.rollout import constants_of, markets_for, play
 from evaluate.statistics import Interval, interval
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from lobenv.scenario.config import Scenario
 from policies import MarketSpec, Policy, market_spec
 

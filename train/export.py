@@ -18,7 +18,7 @@ from torch import nn
 
 import lobenv
 from evaluate.provenance import package_versions
-from lobenv.envs.observation import FIELDS
+from lobenv.roles.maker.observation import FIELDS
 from lobenv.scenario.loading import scenario_hash
 from policies.artefact import write_artefact
 from policies.base import MarketSpec

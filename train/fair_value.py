@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
-from lobenv.envs.core import Batch
-from lobenv.envs.reward import STATE_INDEX
+from lobenv.engine.batch import Batch
+from lobenv.roles.maker.reward import STATE_INDEX
 from train.markets import MixedVecEnv
 
 

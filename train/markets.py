@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
 from lobenv.adapters.sb3 import SB3VecEnv
 from lobenv.envs.interface import configure
-from lobenv.envs.task import ActionMode
+from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import load, presets, scenario_hash
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lobenv.envs.observation import FIELDS, INDEX
+from lobenv.roles.maker.observation import FIELDS, INDEX
 
 SIGNED = frozenset(
     name for name in INDEX if name.startswith(("inventory", "microprice", "imbalance", "signed_flow", "return"))

@@ -14,7 +14,7 @@ import tyro
 
 from evaluate.lab_options import FIRST_SEED, parse_overrides
 from lobenv import MARKET_MAKING
-from lobenv.envs.task import ActionMode
+from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 from train.evaluation import FIRST_VALIDATION_SEED
 from train.hyperparameters import FALLING, FOLDER, GAMMA, Hyperparameters, read

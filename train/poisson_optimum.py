@@ -1,6 +1,6 @@
 """The best that anybody can do in the Poisson-fill market in discrete steps, by dynamic programming.
 
-The closed form (`lobenv.agents.quoting.cartea_jaimungal_quotes`) is the limit of ever shorter steps; this is the
+The closed form (`lobenv.theory.quoting.cartea_jaimungal_quotes`) is the limit of ever shorter steps; this is the
 optimum of the very steps that an agent trains on, in which both quotes may be filled at once. It also covers the market
 in which the next move of the mid is known, for which there is no closed form.
 """

@@ -14,9 +14,9 @@ try:
 except ImportError as error:
     raise ImportError('Stable-Baselines3 is not installed: run pip install "lobenv[train]"') from error
 
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
+from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import Episodes, Interface, check_max_episode_steps, configure, info_of
-from lobenv.envs.step import RUNNING
 
 
 class SB3VecEnv(VecEnv):

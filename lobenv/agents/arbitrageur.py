@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt
 from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway
+from lobenv.market import feed, order_entry
 from lobenv.market.tables import MILLITICKS, World
 
 STATE = np.dtype([("other", "i8"), ("margin", "f8"), ("qty", "i8"), ("cap", "i8")], align=True)
@@ -69,8 +69,8 @@ def _take_gap(world: World, agent, state, cheap, cheap_view, dear, dear_view):
         return False
     offered = min(world.feed[cheap, cheap_view]["qty"][1], world.feed[dear, dear_view]["qty"][0])
     qty = min(state["qty"], offered)
-    gateway.send_marketable(world, agent, cheap, 1, ask, qty)
-    gateway.send_marketable(world, agent, dear, -1, bid, qty)
+    order_entry.send_marketable(world, agent, cheap, 1, ask, qty)
+    order_entry.send_marketable(world, agent, dear, -1, bid, qty)
     return True
 
 
@@ -79,4 +79,6 @@ def _hedge(world: World, agent, state, home, view, other):
     net = world.accounts[agent, home]["known_position"] + world.accounts[agent, other]["known_position"]
     if abs(net) > state["cap"]:
         side = -1 if net > 0 else 1
-        gateway.send_marketable(world, agent, home, side, world.feed[home, view]["price"][(1 + side) >> 1], abs(net))
+        order_entry.send_marketable(
+            world, agent, home, side, world.feed[home, view]["price"][(1 + side) >> 1], abs(net)
+        )

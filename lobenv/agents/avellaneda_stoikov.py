@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import SECOND, AgentConfig
-from lobenv.agents.ladder import LADDER, learn, quote, withdraw_side
+from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
+from lobenv.agents.quote_ladder import LADDER, learn, quote, withdraw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed
 from lobenv.market.tables import World
+from lobenv.settings import SECOND
 
 STATE = np.dtype(
     [

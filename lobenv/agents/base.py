@@ -5,23 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import Field, PositiveFloat
 
-from lobenv.market.tables import STP_CANCEL_BOTH, STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_OFF
-
-SECOND = 1_000_000_000
-PREVENTION = {
-    "off": STP_OFF,
-    "cancel_newest": STP_CANCEL_NEWEST,
-    "cancel_oldest": STP_CANCEL_OLDEST,
-    "cancel_both": STP_CANCEL_BOTH,
-}
-
-
-class Frozen(BaseModel):
-    """A configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from lobenv.settings import Frozen
 
 
 class AgentConfig(Frozen):
@@ -43,7 +29,7 @@ class AgentConfig(Frozen):
     count: int = Field(default=1, ge=0, le=1_000_000)
     mean_interval_s: PositiveFloat = 10.0
     latency: str = "metro"
-    latency_by_venue: dict[str, str] = {}
+    latency_by_venue: dict[str, str] = Field(default_factory=dict)
     computation_us: float = Field(default=50.0, ge=0)
     books: tuple[str, ...] = ()
     inventory_cap_shares: int = Field(default=0, ge=0)

@@ -13,12 +13,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from lobenv.agents.base import SECOND, AgentConfig
+from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_side
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway, streams
+from lobenv.market import feed, order_entry, streams
 from lobenv.market.tables import CANCELLED, FILL, GTC, LIMIT, PARTIAL, REJECTED, World
+from lobenv.settings import SECOND
 
 TWAP, VWAP, POV, ICEBERG = 0, 1, 2, 3
 STYLES = {"twap": TWAP, "vwap": VWAP, "pov": POV, "iceberg": ICEBERG}
@@ -118,7 +119,7 @@ def _start(world: World, agent, state, view, now):
 @kernel
 def _finish(world: World, agent, book, state):
     if state["order"] != 0:
-        gateway.send_cancel(world, agent, book, state["order"])
+        order_entry.send_cancel(world, agent, book, state["order"])
         state["order"] = 0
     state["side"] = 0
 
@@ -147,7 +148,7 @@ def _send_child(world: World, agent, book, state, due, view):
     if qty > 0:
         side = state["side"]
         far = world.feed[book, view]["price"][(1 + side) >> 1]
-        gateway.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
+        order_entry.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
         state["sent"] += qty
 
 
@@ -158,10 +159,10 @@ def _work_iceberg(world: World, agent, book, state, touch):
     price = touch[(1 - side) >> 1]
     left = state["target"] - state["sent"]
     if state["order"] == 0:
-        state["order"] = gateway.send_order(world, agent, book, side, price, left, LIMIT, GTC, 0, state["peak"])
+        state["order"] = order_entry.send_order(world, agent, book, side, price, left, LIMIT, GTC, 0, state["peak"])
         state["order_price"] = price
     elif side * (price - state["order_price"]) > 0:
-        gateway.send_replace(world, agent, book, state["order"], price, left)
+        order_entry.send_replace(world, agent, book, state["order"], price, left)
         state["order_price"] = price
 
 

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 from pydantic import PositiveFloat
 
-from lobenv.agents.base import SECOND, AgentConfig
+from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway
+from lobenv.market import feed, order_entry
 from lobenv.market.tables import World
+from lobenv.settings import SECOND
 
 STATE = np.dtype(
     [
@@ -59,10 +60,10 @@ def wake(world: World, agent, next_wake):
     threshold = own(world, agent, STATE, SIZE)["threshold"]
     if position == 0 and abs(score) > threshold:
         side = -1 if score > 0.0 else 1
-        gateway.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
+        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
     elif position != 0 and score * position >= 0.0:
         side = -1 if position > 0 else 1
-        gateway.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], abs(position))
+        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], abs(position))
     return next_wake
 
 

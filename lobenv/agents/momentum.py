@@ -11,7 +11,7 @@ from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway
+from lobenv.market import feed, order_entry
 from lobenv.market.tables import World
 
 LONGEST = 64  # polled mids that a trader remembers
@@ -66,7 +66,7 @@ def wake(world: World, agent, next_wake):
     if state["polled"] >= state["long"]:
         rising = state["short_sum"] * state["long"] >= state["long_sum"] * state["short"]
         side = 1 if rising else -1
-        gateway.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
+        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
     return next_wake
 
 

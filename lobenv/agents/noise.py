@@ -15,7 +15,7 @@ from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_side, draw_size
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway, streams
+from lobenv.market import feed, order_entry, streams
 from lobenv.market.tables import NEVER, ONCE, World
 
 STATE = np.dtype(
@@ -62,7 +62,7 @@ def wake(world: World, agent, next_wake):
     state = own(world, agent, STATE, SIZE)
     book, stream = world.agents[agent]["book"], world.agents[agent]["stream"]
     if state["order"] != 0:
-        gateway.send_cancel(world, agent, book, state["order"])
+        order_entry.send_cancel(world, agent, book, state["order"])
         state["order"] = 0
     action = streams.uniform(world.streams, stream)
     side = draw_side(world, stream)
@@ -70,7 +70,7 @@ def wake(world: World, agent, next_wake):
     view = feed.look(world, agent, book)
     if action >= state["cancel_share"]:
         if action < state["cancel_share"] + state["market_share"]:
-            gateway.send_market(world, agent, book, side, qty)
+            order_entry.send_market(world, agent, book, side, qty)
         else:
             state["order"] = _send_limit(world, agent, book, side, qty, view)
     return NEVER if world.agents[agent]["rhythm"] == ONCE else next_wake
@@ -81,6 +81,6 @@ def _send_limit(world: World, agent, book, side, qty, view):
     state = own(world, agent, STATE, SIZE)
     far = feed.price_of(world, book, view, -side)
     if state["touch_only"]:
-        return gateway.send_limit(world, agent, book, side, far, qty)
+        return order_entry.send_limit(world, agent, book, side, far, qty)
     distance = 1 + streams.geometric(world.streams, world.agents[agent]["stream"], state["stop"])
-    return gateway.send_limit(world, agent, book, side, far - side * distance, qty)
+    return order_entry.send_limit(world, agent, book, side, far - side * distance, qty)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import gateway
+from lobenv.market import order_entry
 from lobenv.market.tables import NEVER, World
 
 
@@ -11,5 +11,5 @@ from lobenv.market.tables import NEVER, World
 def wake(world: World, agent, next_wake):
     """Withdraw what is left of the opening book."""
     for book in range(world.books.shape[0]):
-        gateway.send_cancel_all(world, agent, book)
+        order_entry.send_cancel_all(world, agent, book)
     return NEVER

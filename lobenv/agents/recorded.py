@@ -9,8 +9,8 @@ no longer there is dropped. Both are counted.
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import gateway
-from lobenv.market.book import slot_of
+from lobenv.market import order_entry
+from lobenv.market.order_book import slot_of
 from lobenv.market.tables import NEVER, World
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
 
@@ -41,9 +41,9 @@ def _send(world: World, agent, i):
     row = world.recording[i]
     book, kind, side = world.agents[agent]["book"], row["kind"], row["side"]
     if kind == ADD:
-        row["order_id"] = gateway.send_limit(world, agent, book, side, row["price"], row["qty"])
+        row["order_id"] = order_entry.send_limit(world, agent, book, side, row["price"], row["qty"])
     elif kind == EXECUTE or kind == EXECUTE_HIDDEN:
-        gateway.send_marketable(world, agent, book, -side, row["price"], row["qty"])
+        order_entry.send_marketable(world, agent, book, -side, row["price"], row["qty"])
     elif kind == DELETE or kind == REDUCE:
         _withdraw(world, agent, book, row)
 
@@ -57,7 +57,7 @@ def _trim(world: World, agent, row):
     if slot >= 0 and world.orders[slot]["qty"] > row["left"]:
         world.clock[0]["recording_trimmed"] += 1
         surplus = world.orders[slot]["qty"] - row["left"]
-        gateway.send_reduce(world, agent, world.agents[agent]["book"], world.orders[slot]["id"], surplus)
+        order_entry.send_reduce(world, agent, world.agents[agent]["book"], world.orders[slot]["id"], surplus)
 
 
 @kernel
@@ -67,6 +67,6 @@ def _withdraw(world: World, agent, book, row):
     if slot_of(world, order_id) < 0:
         world.clock[0]["recording_dropped"] += 1
     elif row["kind"] == DELETE:
-        gateway.send_cancel(world, agent, book, order_id)
+        order_entry.send_cancel(world, agent, book, order_id)
     else:
-        gateway.send_reduce(world, agent, book, order_id, row["qty"])
+        order_entry.send_reduce(world, agent, book, order_id, row["qty"])

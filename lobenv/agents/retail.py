@@ -11,7 +11,7 @@ from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_odd_lot, draw_side
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway, streams
+from lobenv.market import feed, order_entry, streams
 from lobenv.market.tables import World
 
 STATE = np.dtype(
@@ -57,7 +57,7 @@ def wake(world: World, agent, next_wake):
     state = own(world, agent, STATE, SIZE)
     book, stream = world.agents[agent]["book"], world.agents[agent]["stream"]
     if state["order"] != 0:
-        gateway.send_cancel(world, agent, book, state["order"])
+        order_entry.send_cancel(world, agent, book, state["order"])
         state["order"] = 0
     side = draw_side(world, stream)
     marketable = streams.uniform(world.streams, stream) < state["marketable_share"]
@@ -67,8 +67,8 @@ def wake(world: World, agent, next_wake):
     if feed.has_both_sides(world, book, view):
         if marketable:
             far = world.feed[book, view]["price"][(1 + side) >> 1]
-            gateway.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
+            order_entry.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
         else:
             near = world.feed[book, view]["price"][(1 - side) >> 1]
-            state["order"] = gateway.send_limit(world, agent, book, side, near, qty)
+            state["order"] = order_entry.send_limit(world, agent, book, side, near, qty)
     return next_wake

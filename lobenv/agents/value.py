@@ -13,12 +13,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import SECOND, AgentConfig
+from lobenv.agents.base import AgentConfig
 from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
-from lobenv.market import feed, gateway, streams
+from lobenv.market import feed, order_entry, streams
 from lobenv.market.tables import World
+from lobenv.settings import SECOND
 
 STATE = np.dtype(
     [
@@ -101,7 +102,7 @@ def wake(world: World, agent, next_wake):
     depth = streams.uniform(world.streams, stream)
     qty = draw_size(world, stream)
     if world.accounts[agent, book]["orders_sent"] > 0:
-        gateway.send_cancel_all(world, agent, book)
+        order_entry.send_cancel_all(world, agent, book)
     view = feed.look(world, agent, book)
     if feed.has_both_sides(world, book, view):
         _trade(world, agent, book, world.feed[book, view]["price"], forecast, takes, depth, qty)
@@ -115,8 +116,8 @@ def _trade(world: World, agent, book, touch, forecast, takes, depth, qty):
     near, far = touch[(1 - side) >> 1], touch[(1 + side) >> 1]
     margin = own(world, agent, STATE, SIZE)["margin"]
     if takes and side * (forecast - far) >= margin:
-        gateway.send_limit(world, agent, book, side, far, qty)
+        order_entry.send_limit(world, agent, book, side, far, qty)
         return
     spread = max(side * (far - near), 1)
     price = far - side * (1 + int(depth * 2 * spread))
-    gateway.send_limit(world, agent, book, side, price, qty)
+    order_entry.send_limit(world, agent, book, side, price, qty)

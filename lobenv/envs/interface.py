@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium import spaces
 from pydantic import ValidationError
 
-from lobenv.envs import action as actions
-from lobenv.envs import observation as observations
-from lobenv.envs.core import Batch, episode_seeds
-from lobenv.envs.reward import PARTS, STATE_INDEX
-from lobenv.envs.task import ActionMode, Task
+from lobenv.engine.batch import Batch, episode_seeds
+from lobenv.roles.maker import action as actions
+from lobenv.roles.maker import observation as observations
+from lobenv.roles.maker.reward import PARTS, STATE_INDEX
+from lobenv.roles.maker.task import ActionMode, Task
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
 from lobenv.scenario.loading import load
 from lobenv.scenario.problems import describe

@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lobenv.envs.core import Batch, Snapshot
+from lobenv.engine.batch import Batch, Snapshot
+from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import Episodes, Interface, Source, configure, info_of
-from lobenv.envs.step import RUNNING
-from lobenv.envs.task import ActionMode
+from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 
 ROW = np.zeros(1, np.int64)
@@ -38,7 +38,7 @@ class MarketMakingEnv(gym.Env[Any, Any]):
     `action_mask` in `info` and `action_masks()` for MaskablePPO.
 
     ## Observation Space
-    A finite float32 `Box`, or with `observation="dict"` a `Dict` of its columns. `lobenv.envs.observation.FIELDS` gives every
+    A finite float32 `Box`, or with `observation="dict"` a `Dict` of its columns. `lobenv.roles.maker.observation.FIELDS` gives every
     column's name, unit, bounds and meaning, `INDEX` its place.
 
     | Num | Observation | Unit |
@@ -80,7 +80,7 @@ class MarketMakingEnv(gym.Env[Any, Any]):
     | `overrides` | mapping | `None` | values that replace the scenario's, nested or with dotted keys |
     | `action` | str | `"continuous"` | action mode |
     | `observation` | str | `"flat"` | `"flat"` or `"dict"` |
-    | `reward` | str or mapping | `"inventory"` | reward mode, or the fields of `lobenv.envs.task.Reward` |
+    | `reward` | str or mapping | `"inventory"` | reward mode, or the fields of `lobenv.roles.maker.task.Reward` |
     | `latency` | str | `None` | latency profile: none, colo, metro, cross_country_microwave, cross_country_fibre, leo, geo, retail |
     | `fees` | str or mapping | `None` | none, nasdaq, inverted, crypto, or the fields of `lobenv.scenario.config.Fees` |
     | `render_mode` | str | `None` | `"ansi"` or `"rgb_array"` |

@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from lobenv.envs.core import Batch, Snapshot
+from lobenv.engine.batch import Batch, Snapshot
+from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import (
     Episodes,
     Interface,
@@ -20,8 +21,7 @@ from lobenv.envs.interface import (
     info_of,
     vector_info_of,
 )
-from lobenv.envs.step import RUNNING
-from lobenv.envs.task import ActionMode
+from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 
 

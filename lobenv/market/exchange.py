@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import ledger, matching, pegs
+from lobenv.market import ledger, matching, order_book, pegs
 from lobenv.market.feed import publish
 from lobenv.market.fill_or_kill import can_fill
 from lobenv.market.halts import follow_reference
@@ -66,7 +65,7 @@ def arrive_order(world: World, slot):
         reason = REASON_WOULD_CROSS
     if reason != REASON_NONE:
         report_end(world, slot, REJECTED, reason)
-        ladder.release(world, slot)
+        order_book.release(world, slot)
         return
     report_order(world, slot, ACK, REASON_NONE)
     if order["tif"] == FOK and not can_fill(world, slot):
@@ -90,7 +89,7 @@ def _check_order(world: World, slot):
         return REASON_KILLED
     if order["qty"] <= 0:
         return REASON_BAD_QUANTITY
-    if order["kind"] == LIMIT and not ladder.in_window(world, book, order["price"]):
+    if order["kind"] == LIMIT and not order_book.in_window(world, book, order["price"]):
         return REASON_PRICE_BAND
     if not is_allowed(world, owner, order):
         return REASON_ORDER_TYPE
@@ -111,7 +110,7 @@ def _price_order(world: World, slot):
     """Give a market order the worst price of the window and a pegged order its peg."""
     order = world.orders[slot]
     if order["kind"] == MARKET:
-        order["price"] = ladder.outside(world, order["book"], -order["side"]) - order["side"]
+        order["price"] = order_book.outside(world, order["book"], -order["side"]) - order["side"]
         return REASON_NONE
     return pegs.price_pegged(world, slot)
 
@@ -128,7 +127,7 @@ def arrive_request(world: World, message_slot):
     if kind == CANCEL_ALL:
         cancel_all(world, owner, book, REASON_ON_REQUEST)
     else:
-        slot = ladder.slot_of(world, message["order_id"])
+        slot = order_book.slot_of(world, message["order_id"])
         reason = _check_request(world, message, slot)
         if reason != REASON_NONE:
             _refuse(world, message, slot, reason)
@@ -186,10 +185,10 @@ def _lower(world: World, slot, qty):
     order = world.orders[slot]
     from_reserve = min(qty, order["reserve"])
     order["reserve"] -= from_reserve
-    world.accounts[order["owner"], order["book"]]["open_qty"][ladder.column(order["side"])] -= qty
+    world.accounts[order["owner"], order["book"]]["open_qty"][order_book.column(order["side"])] -= qty
     if qty > from_reserve:
-        ladder.shrink(world, slot, qty - from_reserve)
-        if ladder.is_displayed(order):
+        order_book.shrink(world, slot, qty - from_reserve)
+        if order_book.is_displayed(order):
             record_order(world, REDUCE_RECORD, slot, qty - from_reserve, NONE)
             world.books[order["book"]]["changed"] = 1
 
@@ -208,9 +207,9 @@ def _replace(world: World, slot, price, qty):
     if reason != REASON_NONE:
         report_order(world, slot, REJECTED, reason)
         return
-    ladder.leave(world, slot)
+    order_book.leave(world, slot)
     ledger.unlist_order(world, slot)
-    if ladder.is_displayed(order):
+    if order_book.is_displayed(order):
         record_order(world, DELETE, slot, order["qty"], NONE)
         world.books[order["book"]]["changed"] = 1
     order["state"] = TAKING
@@ -233,11 +232,11 @@ def _check_replacement(world: World, slot, price, growth):
         return REASON_KILLED
     if order["kind"] != LIMIT:
         return REASON_ORDER_TYPE
-    if not ladder.in_window(world, book, price):
+    if not order_book.in_window(world, book, price):
         return REASON_PRICE_BAND
     if growth > 0 and not ledger.within_inventory_cap(world, owner, book, side, growth):
         return REASON_LIMIT_BREACHED
-    best = world.books[book]["best"][ladder.column(-side)]
+    best = world.books[book]["best"][order_book.column(-side)]
     if order["flags"] & POST_ONLY and side * (price - best) >= 0:
         return REASON_WOULD_CROSS
     return REASON_NONE
@@ -281,7 +280,7 @@ def flatten(world: World, agent, book):
     position = world.accounts[agent, book]["position"]
     if position == 0 or world.books[book]["state"] != OPEN:
         return position
-    slot = ladder.allocate(world)
+    slot = order_book.allocate(world)
     if slot == NONE:
         raise OverflowError("order table full: raise capacity.orders of the scenario")
     order = world.orders[slot]
@@ -300,7 +299,7 @@ def flatten(world: World, agent, book):
     matching.take(world, slot)
     if order["qty"] > 0:
         report_end(world, slot, CANCELLED, REASON_UNFILLED)
-    ladder.release(world, slot)
+    order_book.release(world, slot)
     return world.accounts[agent, book]["position"]
 
 
@@ -356,7 +355,7 @@ def move_window(world: World, book, base):
 def _clear_prices(world: World, book, low, high):
     """Cancel every order at the prices low … high-1."""
     for price in range(low, high):
-        level = world.levels[book, ladder.level_index(world, price)]
+        level = world.levels[book, order_book.level_index(world, price)]
         while level["head"] >= 0:
             matching.remove_order(world, level["head"], REASON_OUT_OF_WINDOW)
         while level["hidden_head"] >= 0:

@@ -8,8 +8,8 @@ capture of the book instead, taken at (decision time - feed delay) and shown at 
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market.book import column, in_window, level_index, queue_ahead, slot_of
 from lobenv.market.network import feed_delay
+from lobenv.market.order_book import column, in_window, level_index, queue_ahead, slot_of
 from lobenv.market.tables import BID, DEPTH, FEED, NONE, RESTING, World
 
 

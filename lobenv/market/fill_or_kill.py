@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
+from lobenv.market import order_book
 from lobenv.market.halts import outside_band
 from lobenv.market.tables import STP_CANCEL_BOTH, STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, World
 
@@ -13,8 +13,8 @@ def can_fill(world: World, slot):
     """Whether an incoming order would execute wholly within its price, the band and its owner's self-trade rule."""
     order = world.orders[slot]
     book, side, missing = order["book"], order["side"], order["qty"]
-    price = world.books[book]["best"][ladder.column(-side)]
-    last = ladder.outside(world, book, -side)
+    price = world.books[book]["best"][order_book.column(-side)]
+    last = order_book.outside(world, book, -side)
     while price != last and side * (price - order["price"]) <= 0:
         shares, ended = _on_offer(world, book, price, order["owner"])
         if shares > 0 and outside_band(world, book, price):
@@ -29,7 +29,7 @@ def can_fill(world: World, slot):
 @kernel
 def _on_offer(world: World, book, price, taker):
     """Shares that a taker would get at a price, and whether an order of its own would end the taking there."""
-    level = world.levels[book, ladder.level_index(world, price)]
+    level = world.levels[book, order_book.level_index(world, price)]
     shares, reserve, ended = _in_queue(world, level["head"], taker)
     if not ended:
         hidden, _, ended = _in_queue(world, level["hidden_head"], taker)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.market.book import column
+from lobenv.market.order_book import column
 from lobenv.market.tables import MILLITICKS, NONE, World
 
 NANOSECONDS = 1_000_000_000

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import events, ledger
+from lobenv.market import events, ledger, order_book
 from lobenv.market.halts import halt, outside_band
 from lobenv.market.recorder import record, record_order
 from lobenv.market.reports import report_end, send_report
@@ -36,7 +35,7 @@ def take(world: World, slot):
     order = world.orders[slot]
     book, side, limit = order["book"], order["side"], order["price"]
     while order["qty"] > 0:
-        maker = ladder.first_at_best(world, book, -side)
+        maker = order_book.first_at_best(world, book, -side)
         if maker == NONE or side * (world.orders[maker]["price"] - limit) > 0:
             break
         if world.orders[maker]["owner"] == order["owner"] and world.agents[order["owner"]]["stp"] != STP_OFF:
@@ -63,15 +62,15 @@ def _prevent_self_trade(world: World, owner, maker):
 def remove_order(world: World, slot, reason):
     """Take a resting order out of the book, tell the tape and its owner, and free its slot."""
     order = world.orders[slot]
-    ladder.leave(world, slot)
+    order_book.leave(world, slot)
     ledger.unlist_order(world, slot)
     if order["kind"] > LIMIT:
         unlist_pegged(world, slot)
-    if ladder.is_displayed(order):
+    if order_book.is_displayed(order):
         record_order(world, DELETE, slot, order["qty"], NONE)
         world.books[order["book"]]["changed"] = 1
     report_end(world, slot, CANCELLED, reason)
-    ladder.release(world, slot)
+    order_book.release(world, slot)
 
 
 @kernel
@@ -121,14 +120,14 @@ def _serve(world: World, maker, aggressor, qty, fee):
     """Take executed shares off a resting order; an iceberg shows its next peak at the back of the queue."""
     resting = world.orders[maker]
     book, side, owner = resting["book"], resting["side"], resting["owner"]
-    displayed = ladder.is_displayed(resting)
+    displayed = order_book.is_displayed(resting)
     remaining = resting["qty"] + resting["reserve"] - qty
-    world.accounts[owner, book]["open_qty"][ladder.column(side)] -= qty
+    world.accounts[owner, book]["open_qty"][order_book.column(side)] -= qty
     refreshed = False
     if qty < resting["qty"]:
-        ladder.shrink(world, maker, qty)
+        order_book.shrink(world, maker, qty)
     else:
-        ladder.leave(world, maker)
+        order_book.leave(world, maker)
         resting["qty"] = 0
         refreshed = resting["reserve"] > 0
     kind = EXECUTE if displayed else EXECUTE_HIDDEN
@@ -141,7 +140,7 @@ def _serve(world: World, maker, aggressor, qty, fee):
         ledger.unlist_order(world, maker)
         if resting["kind"] > LIMIT:
             unlist_pegged(world, maker)
-        ladder.release(world, maker)
+        order_book.release(world, maker)
 
 
 @kernel
@@ -150,7 +149,7 @@ def _refresh(world: World, slot):
     order = world.orders[slot]
     order["qty"] = min(order["peak"], order["reserve"])
     order["reserve"] -= order["qty"]
-    ladder.enter(world, slot)
+    order_book.enter(world, slot)
     record_order(world, ADD, slot, order["qty"], NONE)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import ledger, matching
+from lobenv.market import ledger, matching, order_book
 from lobenv.market.feed import has_touch
 from lobenv.market.resting import crosses, end_taker, match_and_rest
 from lobenv.market.tables import (
@@ -33,9 +32,9 @@ def peg_price(world: World, slot):
     order = world.orders[slot]
     book, side = order["book"], order["side"]
     shown = world.books[book]["shown"]
-    own = shown[ladder.column(side)]
+    own = shown[order_book.column(side)]
     if order["kind"] == PEG_PRIMARY:
-        if own == ladder.outside(world, book, side):
+        if own == order_book.outside(world, book, side):
             return 0
         target = own
     else:
@@ -52,7 +51,7 @@ def price_pegged(world: World, slot):
     target = peg_price(world, slot)
     if target == 0:
         return REASON_NO_REFERENCE
-    if not ladder.in_window(world, world.orders[slot]["book"], target):
+    if not order_book.in_window(world, world.orders[slot]["book"], target):
         return REASON_PRICE_BAND
     world.orders[slot]["price"] = target
     return REASON_NONE
@@ -72,7 +71,7 @@ def reprice(world: World, book):
             return
         order = world.orders[slot]
         target = peg_price(world, slot)
-        ladder.leave(world, slot)
+        order_book.leave(world, slot)
         ledger.unlist_order(world, slot)
         matching.unlist_pegged(world, slot)
         order["state"] = TAKING
@@ -88,7 +87,7 @@ def _first_misplaced(world: World, book):
     slot = world.books[book]["first_pegged"]
     while slot >= 0:
         target = peg_price(world, slot)
-        if target != 0 and target != world.orders[slot]["price"] and ladder.in_window(world, book, target):
+        if target != 0 and target != world.orders[slot]["price"] and order_book.in_window(world, book, target):
             return slot
         slot = world.orders[slot]["next_pegged"]
     return NONE

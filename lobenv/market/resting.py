@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import ledger, matching
+from lobenv.market import ledger, matching, order_book
 from lobenv.market.recorder import record_order
 from lobenv.market.reports import report_end
 from lobenv.market.tables import (
@@ -25,7 +24,7 @@ from lobenv.tape.schema import ADD
 def crosses(world: World, slot):
     """Whether an order would execute on arrival."""
     order = world.orders[slot]
-    best = world.books[order["book"]]["best"][ladder.column(-order["side"])]
+    best = world.books[order["book"]]["best"][order_book.column(-order["side"])]
     return order["side"] * (order["price"] - best) >= 0
 
 
@@ -35,7 +34,7 @@ def match_and_rest(world: World, slot):
     order = world.orders[slot]
     reason = matching.take(world, slot) if crosses(world, slot) else REASON_NONE
     if order["qty"] == 0:
-        ladder.release(world, slot)
+        order_book.release(world, slot)
     elif reason != REASON_NONE:
         end_taker(world, slot, reason)
     elif order["tif"] != GTC or order["kind"] == MARKET:
@@ -48,7 +47,7 @@ def match_and_rest(world: World, slot):
 def end_taker(world: World, slot, reason):
     """Cancel what is left of an incoming order."""
     report_end(world, slot, CANCELLED, reason)
-    ladder.release(world, slot)
+    order_book.release(world, slot)
 
 
 @kernel
@@ -56,13 +55,13 @@ def rest(world: World, slot):
     """Put an incoming order in the book."""
     order = world.orders[slot]
     order["state"] = RESTING
-    if ladder.is_displayed(order) and order["peak"] > 0 and order["peak"] < order["qty"]:
+    if order_book.is_displayed(order) and order["peak"] > 0 and order["peak"] < order["qty"]:
         order["reserve"] = order["qty"] - order["peak"]
         order["qty"] = order["peak"]
-    ladder.enter(world, slot)
+    order_book.enter(world, slot)
     ledger.list_order(world, slot)
     if order["kind"] > LIMIT:
         matching.list_pegged(world, slot)
-    elif ladder.is_displayed(order):
+    elif order_book.is_displayed(order):
         record_order(world, ADD, slot, order["qty"], NONE)
         world.books[order["book"]]["changed"] = 1

@@ -40,6 +40,12 @@ FREE, TRAVELLING, RESTING, TAKING = 0, 1, 2, 3
 
 # Self-trade prevention
 STP_OFF, STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH = 0, 1, 2, 3
+PREVENTION = {
+    "off": STP_OFF,
+    "cancel_newest": STP_CANCEL_NEWEST,
+    "cancel_oldest": STP_CANCEL_OLDEST,
+    "cancel_both": STP_CANCEL_BOTH,
+}
 
 # Trading states of a book
 CLOSED, OPEN, HALTED = 0, 1, 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lobenv.agents.arbitrageur import Arbitrageur
-from lobenv.agents.base import PREVENTION, SECOND, AgentConfig
+from lobenv.agents.base import AgentConfig
 from lobenv.agents.dispatch import EXTERNAL, KINDS, OPENING, RECORDED_FLOW
 from lobenv.agents.noise import Noise
 from lobenv.market.network import PROFILES, LinkModel, Profile, slowest_ns, write_link
@@ -22,12 +22,14 @@ from lobenv.market.tables import (
     NONE,
     ONCE,
     POISSON,
+    PREVENTION,
     REGULAR,
     STP_OFF,
     UNIFORM,
     World,
 )
 from lobenv.scenario.config import Fundamental, Latency, Link, Scenario
+from lobenv.settings import SECOND
 
 JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
 DEFAULT_FUNDAMENTAL = Fundamental()

@@ -8,7 +8,6 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from lobenv.agents.arbitrageur import Arbitrageur
 from lobenv.agents.avellaneda_stoikov import AvellanedaStoikovMaker
-from lobenv.agents.base import Frozen
 from lobenv.agents.institution import Institution
 from lobenv.agents.market_maker import MarketMaker
 from lobenv.agents.mean_reversion import MeanReversion
@@ -17,6 +16,7 @@ from lobenv.agents.noise import Noise
 from lobenv.agents.retail import Retail
 from lobenv.agents.value import Value
 from lobenv.market.network import PROFILES
+from lobenv.settings import Frozen
 
 AnyAgent = Annotated[
     Noise

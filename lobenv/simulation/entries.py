@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.kernel import run
-from lobenv.market import feed, gateway
+from lobenv.engine.event_loop import run
+from lobenv.engine.start import start
+from lobenv.market import feed, order_entry
 from lobenv.market.tables import ATTENTION, CANCEL, CANCEL_ALL, NEVER, REACHED, REDUCE, REPLACE, World
-from lobenv.opening import start
 
 # What a gateway is asked for; 0 to 3 are the requests of `tables`
 NEW, LOOK = 4, 5
@@ -146,15 +146,15 @@ def use_gateway(
         The id of a new order, the place in the feed's ring of the view, or 0.
     """
     if request == NEW:
-        return gateway.send_order(world, agent, book, side, price, qty, kind, tif, flags, peak)  # pyright: ignore[reportReturnType]
+        return order_entry.send_order(world, agent, book, side, price, qty, kind, tif, flags, peak)  # pyright: ignore[reportReturnType]
     if request == LOOK:
         return feed.look(world, agent, book)
     if request == CANCEL:
-        gateway.send_cancel(world, agent, book, order_id)
+        order_entry.send_cancel(world, agent, book, order_id)
     elif request == CANCEL_ALL:
-        gateway.send_cancel_all(world, agent, book)
+        order_entry.send_cancel_all(world, agent, book)
     elif request == REDUCE:
-        gateway.send_reduce(world, agent, book, order_id, qty)
+        order_entry.send_reduce(world, agent, book, order_id, qty)
     elif request == REPLACE:
-        gateway.send_replace(world, agent, book, order_id, price, qty)
+        order_entry.send_replace(world, agent, book, order_id, price, qty)
     return 0

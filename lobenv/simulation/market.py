@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lobenv.agents.base import SECOND
 from lobenv.compiled import announced_compilation
 from lobenv.market.network import slowest_ns
 from lobenv.market.tables import NEVER, NONE, REACHED, RECORDED, TAPE_FULL, World
@@ -18,6 +17,7 @@ from lobenv.scenario.build import build, profile_of
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import Source, load
 from lobenv.scenario.replay import Recording
+from lobenv.settings import SECOND
 from lobenv.simulation.entries import WATCH, advance
 from lobenv.simulation.gateway import Gateway, Knowledge
 from lobenv.simulation.result import Result, accounts_of, count, names_of_agents, reports_of, tape_of

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from lobenv.agents.base import PREVENTION, SECOND, Frozen
+from lobenv.market.tables import PREVENTION
 from lobenv.scenario.build import External
+from lobenv.settings import SECOND, Frozen
 from lobenv.simulation.records import ORDER_TYPES, Report, View
 
 if TYPE_CHECKING:

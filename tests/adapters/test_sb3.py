@@ -17,8 +17,8 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 from lobenv.adapters.sb3 import SB3VecEnv
-from lobenv.envs.observation import FIELDS
-from lobenv.envs.step import advance
+from lobenv.engine.step import advance
+from lobenv.roles.maker.observation import FIELDS
 from tests.envs.rollouts import LIVELY, STEPS, STILL, Step, make, near_touch, play, rollout
 
 SEED = 31

@@ -14,8 +14,8 @@ import gymnasium as gym
 import numpy as np
 
 from lobenv.envs.market_making import MarketMakingEnv
-from lobenv.envs.observation import INDEX
 from lobenv.market.tables import RESTING
+from lobenv.roles.maker.observation import INDEX
 
 ROOT = Path(__file__).parents[2]
 LOT = 100  # shares

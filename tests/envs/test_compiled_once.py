@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lobenv.compiled import JIT_ENABLED
-from lobenv.envs.core import Batch, maker_of
-from lobenv.envs.step import advance
+from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.step import advance
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.scenario import load
 from tests.envs.rollouts import LIVELY, make, near_touch, sampled

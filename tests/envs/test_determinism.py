@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lobenv.agents.dispatch import EXTERNAL
-from lobenv.envs.core import episode_seeds
+from lobenv.engine.batch import episode_seeds
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.scenario import load
 from tests.envs.rollouts import (

@@ -10,7 +10,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
 
 from lobenv import MARKET_MAKING
 from lobenv.envs.market_making import MarketMakingEnv
-from lobenv.envs.observation import FIELDS, INDEX
+from lobenv.roles.maker.observation import FIELDS, INDEX
 from lobenv.scenario import load, presets
 from tests.envs.rollouts import SHORT, STEPS, STILL, advance, digest, make, near_touch, own_account, rollout, sampled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lobenv.envs.observation import FIELDS
+from lobenv.roles.maker.observation import FIELDS
 from tests.envs.rollouts import (
     LOT,
     SLOW,

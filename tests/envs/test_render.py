@@ -11,14 +11,14 @@ from gymnasium.error import DependencyNotInstalled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lobenv.envs.core import Batch, maker_of
+from lobenv.engine.batch import Batch, maker_of
 from lobenv.envs.render import Painter, render_ansi, render_rgb
 from lobenv.envs.render import painter as layout
 from lobenv.envs.render.frame import own_fills, own_quote, read_frame, touch_of
 from lobenv.envs.render.scales import decimals_of, dollars, multiples, nice_ceiling, number, widened
 from lobenv.envs.render.text import spark
-from lobenv.envs.reward import STATE_INDEX, STATE_WIDTH
 from lobenv.market.tables import CLOSED, HALTED, NONE, OPEN, RESTING, SLOT_BITS, World
+from lobenv.roles.maker.reward import STATE_INDEX, STATE_WIDTH
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Scenario
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lobenv import MARKET_MAKING
-from lobenv.envs.core import Batch, maker_of
+from lobenv.engine.batch import Batch, maker_of
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.scenario import load
 from tests.envs.rollouts import LIVELY, STEPS, advance, digest, fresh_process, make, near_touch, play, rollout, sampled

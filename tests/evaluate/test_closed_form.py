@@ -21,7 +21,7 @@ from evaluate.closed_form import (
     simulate_poisson_market,
     symmetric_quoter,
 )
-from lobenv.agents import quoting
+from lobenv.theory import quoting
 
 MARKET = PoissonMarket()
 PROFIT_TOLERANCE = {"inventory": 0.7, "symmetric": 1.3}

@@ -25,9 +25,9 @@ from evaluate.metrics import METRICS, episode_metrics
 from evaluate.rollout import constants_of, play
 from evaluate.run_directory import RunDirectory
 from evaluate.statistics import interval
-from lobenv.envs.core import Batch
-from lobenv.envs.step import KILLED, RUNNING
-from lobenv.envs.task import Reward, Task
+from lobenv.engine.batch import Batch
+from lobenv.engine.step import KILLED, RUNNING
+from lobenv.roles.maker.task import Reward, Task
 from lobenv.scenario.loading import load, scenario_hash
 from policies import artefact
 from policies.sidecar import TrainingScenario

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lobenv.compiled import JIT_ENABLED
-from lobenv.envs.observation import INDEX, WIDTH
+from lobenv.roles.maker.observation import INDEX, WIDTH
 from policies.expression import LIMIT, OPERATORS, interpret, lower, type_of
 
 NUMBERS = st.floats(-LIMIT, LIMIT, allow_nan=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import policies
-from lobenv.envs.observation import FIELDS, INDEX, WIDTH
+from lobenv.roles.maker.observation import FIELDS, INDEX, WIDTH
 from lobenv.scenario.loading import load
 from policies.artefact import ArtefactError, write_artefact
 from policies.base import market_spec

@@ -13,9 +13,9 @@ import pytest
 
 from evaluate.rollout import markets_for, play
 from lobenv.compiled import JIT_ENABLED
-from lobenv.envs.action import FLATTEN
-from lobenv.envs.core import Batch
-from lobenv.envs.step import RUNNING
+from lobenv.engine.batch import Batch
+from lobenv.engine.step import RUNNING
+from lobenv.roles.maker.action import FLATTEN
 from lobenv.scenario.loading import load
 from policies import market_spec
 from policies.artefact import SIDECAR, ArtefactError

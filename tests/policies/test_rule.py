@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import policies
-from lobenv.agents import quoting
+from lobenv.theory import quoting
 from policies.base import WITHDRAW, MarketSpec, Policy, encode_quotes, env_seeds
 from policies.rule import RULES, FixedSpread, Glft, InventorySkewed, RulePolicy
 

@@ -9,7 +9,7 @@ import policies
 from evaluate.lab_options import FIRST_SEED
 from evaluate.metrics import episode_metrics
 from evaluate.rollout import constants_of, play
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from lobenv.scenario.loading import load, scenario_hash
 from policies.artefact import find, read_sidecar, zoo
 from policies.base import market_spec

@@ -12,7 +12,7 @@ pytest.importorskip("sb3_contrib")
 import policies
 from evaluate.rollout import constants_of, play
 from evaluate.statistics import interval
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from tests.train.small import plan
 from train.evaluation import CRITERION, Examination, History, Verdict, judge, scales_of
 

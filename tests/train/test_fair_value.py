@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.vec_env import VecMonitor
 
-from lobenv.envs.reward import STATE_INDEX
+from lobenv.roles.maker.reward import STATE_INDEX
 from tests.train.small import options, plan
 from train.fair_value import FairValue, Mark, mark
 from train.learner import build

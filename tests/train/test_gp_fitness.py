@@ -7,7 +7,7 @@ import pytest
 
 from evaluate.metrics import episode_metrics
 from evaluate.rollout import constants_of, play
-from lobenv.envs.core import Batch
+from lobenv.engine.batch import Batch
 from lobenv.envs.interface import configure
 from policies.base import market_spec
 from policies.rule import FixedSpread, InventorySkewed, RulePolicy

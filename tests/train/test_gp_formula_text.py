@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from deap import gp
 
-from lobenv.envs.observation import INDEX, WIDTH
+from lobenv.roles.maker.observation import INDEX, WIDTH
 from policies.expression import FLAGS
 from train.genetic.formula_text import agrees, formula_text, plain_text, simplified
 from train.genetic.formulas import Tree, TreeSpecies

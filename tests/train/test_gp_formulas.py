@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from deap import gp
 
-from lobenv.envs.observation import FIELDS, INDEX, WIDTH
+from lobenv.roles.maker.observation import FIELDS, INDEX, WIDTH
 from policies.expression import FLAGS, LIMIT, lower, type_of
 from train.genetic.formulas import Tree, TreeSpecies, mirrored
 from train.genetic.species import Draws

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lobenv.envs.observation import INDEX, WIDTH
+from lobenv.roles.maker.observation import INDEX, WIDTH
 from lobenv.scenario.loading import load
 from policies.base import market_spec
 from policies.rule import RULES, RulePolicy

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.statistics import cvar
-from lobenv.envs.core import Batch
-from lobenv.envs.reward import STATE_INDEX
-from lobenv.envs.step import RUNNING
+from lobenv.engine.batch import Batch
+from lobenv.engine.step import RUNNING
+from lobenv.roles.maker.reward import STATE_INDEX
 from lobenv.scenario.config import Scenario
 from policies import MarketSpec, Policy, market_spec
 from policies.gp import FormulaPolicy

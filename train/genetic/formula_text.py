@@ -11,7 +11,7 @@ import sympy
 from numpy.typing import NDArray
 from sympy.parsing.sympy_parser import parse_expr
 
-from lobenv.envs.observation import FIELDS, INDEX
+from lobenv.roles.maker.observation import FIELDS, INDEX
 from policies.expression import FLAGS, OPERATORS, Formula, lower
 from train.genetic.formulas import mirrored
 

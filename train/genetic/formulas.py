@@ -18,7 +18,7 @@ import numpy as np
 from deap import base, gp
 from numpy.typing import NDArray
 
-from lobenv.envs.observation import FIELDS
+from lobenv.roles.maker.observation import FIELDS
 from policies.expression import FLAGS, LIMIT, OPERATORS, Formula, type_of
 from train.genetic.species import rounded
 from train.mirror import SIGNED, other_side

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from evaluate.lab_options import FIRST_SEED, parse_overrides
 from lobenv.envs.interface import configure
-from lobenv.envs.observation import INDEX
+from lobenv.roles.maker.observation import INDEX
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import scenario_hash
 from policies.sidecar import TrainingScenario

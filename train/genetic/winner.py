@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 import lobenv
 from evaluate.provenance import package_versions
 from evaluate.run_directory import RunDirectory
-from lobenv.envs.core import Batch
-from lobenv.envs.observation import FIELDS
+from lobenv.engine.batch import Batch
+from lobenv.roles.maker.observation import FIELDS
 from policies import MarketSpec, Policy, market_spec
 from policies.artefact import write_artefact
 from policies.gp import TREES, FormulaPolicy

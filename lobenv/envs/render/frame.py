@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lobenv.envs.render.scales import nice_ceiling
-from lobenv.envs.reward import STATE_INDEX
 from lobenv.market.tables import CLOSED, EXECUTED, HALTED, NONE, RESTING, SLOT_BITS, World
+from lobenv.roles.maker.reward import STATE_INDEX
 from lobenv.scenario.config import Scenario
 
 STATE_NAMES = {CLOSED: "CLOSED", HALTED: "HALTED"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobenv.agents.execution import (
+from lobenv.theory.execution import (
     LinearImpact,
     almgren_chriss_cost_std,
     almgren_chriss_expected_cost,

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lobenv.agents.base import Frozen
 from lobenv.market.tables import MILLITICKS
 from lobenv.scenario.config import Scenario
+from lobenv.settings import Frozen
 
 ActionMode = Literal["continuous", "discrete", "multidiscrete"]
 RewardMode = Literal["inventory", "dampened", "pnl"]

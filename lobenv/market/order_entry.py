@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.market import book as ladder
-from lobenv.market import events
+from lobenv.market import events, order_book
 from lobenv.market.network import travel
 from lobenv.market.reports import allocate_message, send_report
 from lobenv.market.tables import (
@@ -51,7 +50,7 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
     account = world.accounts[agent, book]
     account["orders_sent"] += 1
     account["quantity_sent"] += qty
-    slot = ladder.allocate(world)
+    slot = order_book.allocate(world)
     if slot == NONE:
         account["rejected"] += 1
         send_report(world, agent, book, REJECTED, REASON_TABLE_FULL, 0, side, price, qty, 0, 0, 0)
@@ -74,7 +73,7 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
     arrival = travel(world, agent, book, ORDER_ENTRY, world.clock[0]["now"] + world.agents[agent]["computation"])
     if arrival < 0:
         world.clock[0]["lost"] += 1
-        ladder.release(world, slot)
+        order_book.release(world, slot)
     else:
         events.schedule(world, arrival, NEW_ORDER, slot)
     return order_id

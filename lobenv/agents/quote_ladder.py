@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.market import gateway
+from lobenv.market import order_entry
 from lobenv.market.tables import CANCELLED, FILL, REJECTED, World
 
 MOST_LEVELS = 10
@@ -79,9 +79,9 @@ def _first_free(covered, levels):
 @kernel
 def _place(world: World, agent, book, ladder, i, k, side, price, qty):
     if ladder["order"][i, k] != 0:
-        gateway.send_replace(world, agent, book, ladder["order"][i, k], price, qty)
+        order_entry.send_replace(world, agent, book, ladder["order"][i, k], price, qty)
     else:
-        ladder["order"][i, k] = gateway.send_post_only(world, agent, book, side, price, qty)
+        ladder["order"][i, k] = order_entry.send_post_only(world, agent, book, side, price, qty)
     ladder["price"][i, k] = price
     ladder["qty"][i, k] = qty
 
@@ -89,7 +89,7 @@ def _place(world: World, agent, book, ladder, i, k, side, price, qty):
 @kernel
 def _withdraw(world: World, agent, book, ladder, i, k):
     if ladder["order"][i, k] != 0:
-        gateway.send_cancel(world, agent, book, ladder["order"][i, k])
+        order_entry.send_cancel(world, agent, book, ladder["order"][i, k])
         ladder["order"][i, k] = 0
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.market import gateway
+from lobenv.market import order_entry
 from lobenv.market.tables import (
     NONE,
     QUOTE_CANCELLING,
@@ -120,12 +120,12 @@ def _quote(world: World, task, external, side, price, qty):
         if agent["quote_state"][i] == QUOTE_LIVE or agent["quote_state"][i] == QUOTE_PENDING:
             _cancel(world, agent, i)
     elif agent["quote_state"][i] == QUOTE_NONE:
-        agent["quote_id"][i] = gateway.send_post_only(world, agent["agent"], agent["book"], side, price, qty)
+        agent["quote_id"][i] = order_entry.send_post_only(world, agent["agent"], agent["book"], side, price, qty)
         _note(world, agent, i, QUOTE_PENDING, price, qty)
     elif agent["quote_state"][i] != QUOTE_CANCELLING and (
         price != agent["quote_price"][i] or qty < agent["quote_qty"][i]
     ):
-        gateway.send_replace(world, agent["agent"], agent["book"], agent["quote_id"][i], price, qty)
+        order_entry.send_replace(world, agent["agent"], agent["book"], agent["quote_id"][i], price, qty)
         _note(world, agent, i, QUOTE_PENDING, price, qty)
 
 
@@ -148,7 +148,7 @@ def _note(world: World, agent, i, state, price, qty):
 
 @kernel
 def _cancel(world: World, agent, i):
-    gateway.send_cancel(world, agent["agent"], agent["book"], agent["quote_id"][i])
+    order_entry.send_cancel(world, agent["agent"], agent["book"], agent["quote_id"][i])
     agent["quote_state"][i] = QUOTE_CANCELLING
     agent["quote_sent"][i] = world.clock[0]["now"]
 
@@ -163,7 +163,7 @@ def _flatten(world: World, task, external):
             _cancel(world, agent, i)
     held = world.accounts[agent["agent"], agent["book"]]["known_position"]
     if held != 0:
-        gateway.send_market(world, agent["agent"], agent["book"], -1 if held > 0 else 1, abs(held))
+        order_entry.send_market(world, agent["agent"], agent["book"], -1 if held > 0 else 1, abs(held))
 
 
 @kernel

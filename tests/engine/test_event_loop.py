@@ -16,7 +16,7 @@ from numba.core.dispatcher import Dispatcher
 
 import lobenv
 from lobenv.compiled import JIT_ENABLED
-from lobenv.compiled_parts import EntryCompiler
+from lobenv.compiled.parts import EntryCompiler
 from lobenv.market.tables import CLOSED, REACHED, TAPE_FULL, World
 from lobenv.scenario.config import Capacity, Latency, Link
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, NO_ASK, NO_BID, REDUCE

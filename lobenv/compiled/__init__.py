@@ -26,7 +26,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from lobenv.compiled_parts import EntryCompiler, part
+from lobenv.compiled.parts import EntryCompiler, part
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ if not JIT_ENABLED:
 
 def _sources_key() -> str:
     """Hash of every source file of the package and of everything else that decides the machine code."""
-    root = Path(__file__).parent
+    root = Path(__file__).parent.parent
     digest = hashlib.blake2b(digest_size=10)
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -7,9 +7,8 @@ import numpy as np
 from lobenv.agents.dispatch import EXTERNAL, OPENING, RECORDED_FLOW
 from lobenv.agents.recorded import next_row_time
 from lobenv.compiled import kernel
-from lobenv.kernel import schedule_capture, schedule_jump
-from lobenv.market import book as ladder
-from lobenv.market import events, feed, streams
+from lobenv.engine.event_loop import schedule_capture, schedule_jump
+from lobenv.market import events, feed, order_book, streams
 from lobenv.market.resting import rest
 from lobenv.market.tables import (
     FEED,
@@ -115,7 +114,7 @@ def _fill_book(world: World, book, seed, mean_qty, levels, half_spread):
 
 @kernel
 def _rest_opening_order(world: World, book, side, price, qty):
-    slot = ladder.allocate(world)
+    slot = order_book.allocate(world)
     if slot == NONE:
         raise OverflowError("order table full: raise capacity.orders of the scenario")
     order = world.orders[slot]

@@ -7,13 +7,13 @@ dynamics and one program to compile.
 from __future__ import annotations
 
 from lobenv.compiled import kernel
-from lobenv.envs.action import act, write_mask
-from lobenv.envs.observation import observe
-from lobenv.envs.reward import pay, write_state
-from lobenv.kernel import close_session, run
+from lobenv.engine.event_loop import close_session, run
+from lobenv.engine.start import start
 from lobenv.market import exchange
 from lobenv.market.tables import REACHED, REASON_SESSION_END, World
-from lobenv.opening import start
+from lobenv.roles.maker.action import act, write_mask
+from lobenv.roles.maker.observation import observe
+from lobenv.roles.maker.reward import pay, write_state
 
 # What to do with a market
 IDLE, RESET, STEP, CONTINUE = 0, 1, 2, 3

@@ -8,12 +8,21 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lobenv.envs.action import DISCRETE_ACTIONS, FLATTEN, MASK_SIZE, MULTIDISCRETE, NO_QUOTE, OFFSETS, PAIRS, SIZES
 from lobenv.envs.market_making import MarketMakingEnv
-from lobenv.envs.observation import INDEX
-from lobenv.envs.task import ActionMode
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.market.tables import REASON_LIMIT_BREACHED
+from lobenv.roles.maker.action import (
+    DISCRETE_ACTIONS,
+    FLATTEN,
+    MASK_SIZE,
+    MULTIDISCRETE,
+    NO_QUOTE,
+    OFFSETS,
+    PAIRS,
+    SIZES,
+)
+from lobenv.roles.maker.observation import INDEX
+from lobenv.roles.maker.task import ActionMode
 from tests.envs.rollouts import (
     BEST_ASK,
     BEST_BID,

@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 from lobenv.compiled import kernel
-from lobenv.market.book import slot_of
 from lobenv.market.ledger import net_value, twice_mid_of
+from lobenv.market.order_book import slot_of
 from lobenv.market.tables import MILLITICKS, RESTING, World
 
 PARTS = ("pnl", "inventory", "terminal", "dampening")

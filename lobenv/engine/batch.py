@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from lobenv.compiled import announced_compilation
-from lobenv.envs import reward
-from lobenv.envs.action import ACTION_WIDTH, MASK_SIZE
-from lobenv.envs.observation import WIDTH
-from lobenv.envs.step import CLOSED, CONTINUE, IDLE, RESET, STEP, advance
-from lobenv.envs.task import TASK, Task
+from lobenv.engine.step import CLOSED, CONTINUE, IDLE, RESET, STEP, advance
 from lobenv.market.streams import GOLDEN, MIX_1
 from lobenv.market.tables import DTYPES, EXECUTED, REACHED, RECORDED, TAPE_FULL, World
+from lobenv.roles.maker import reward
+from lobenv.roles.maker.action import ACTION_WIDTH, MASK_SIZE
+from lobenv.roles.maker.observation import WIDTH
+from lobenv.roles.maker.task import TASK, Task
 from lobenv.scenario.build import External, build
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import scenario_hash

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobenv.agents import quoting
+from lobenv.theory import quoting
 
 AS = {"gamma": 0.1, "sigma": 2.0, "k": 1.5}
 GLFT = {"gamma": 0.1, "sigma": 2.0, "arrival_rate": 140.0, "k": 1.5}

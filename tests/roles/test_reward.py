@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lobenv.envs.reward import PARTS
-from lobenv.envs.step import CLOSED, KILLED
+from lobenv.engine.step import CLOSED, KILLED
 from lobenv.market.tables import RESTING
+from lobenv.roles.maker.reward import PARTS
 from tests.envs.rollouts import LOT, MAKER, STEPS, TICK, Step, make, near_touch, own_account, own_orders, rollout
 
 INTERVAL = 0.5  # s
