@@ -8,6 +8,9 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from lobenv.settings import Frozen
+from lobenv.tape.labels import INTENTS
+
+Intent = Literal[INTENTS]  # pyright: ignore[reportInvalidTypeForm]
 
 
 class AgentConfig(Frozen):
@@ -23,7 +26,7 @@ class AgentConfig(Frozen):
         inventory_cap_shares: Largest position that the exchange lets it build up; 0 for none.
         order_rate_per_s: Messages a second that the exchange accepts; 0 for no limit.
         self_trade_prevention: What happens when two orders of one trader meet.
-        label: Ground truth of its intent on the tape; 0 for ordinary trading.
+        label: Ground truth of its intent on the tape, one of `lobenv.tape.labels.INTENTS`.
     """
 
     count: int = Field(default=1, ge=0, le=1_000_000)
@@ -35,7 +38,7 @@ class AgentConfig(Frozen):
     inventory_cap_shares: int = Field(default=0, ge=0)
     order_rate_per_s: int = Field(default=0, ge=0)
     self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_oldest"
-    label: int = Field(default=0, ge=0, le=127)
+    label: Intent = "none"
 
     def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
         """Fill the record of one trader's own state, in place.

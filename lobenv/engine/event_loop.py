@@ -22,7 +22,6 @@ from lobenv.market.tables import (
     NONE,
     OPEN,
     REACHED,
-    REASON_SESSION_END,
     REPORT,
     REQUEST,
     RESTING,
@@ -31,6 +30,9 @@ from lobenv.market.tables import (
     SESSION_OPEN,
     TAPE_FULL,
     World,
+)
+from lobenv.tape.reasons import (
+    REASON_SESSION_END,
 )
 
 

@@ -10,10 +10,16 @@ from lobenv.compiled import kernel
 from lobenv.engine.event_loop import close_session, run
 from lobenv.engine.start import start
 from lobenv.market import exchange
-from lobenv.market.tables import REACHED, REASON_SESSION_END, World
+from lobenv.market.tables import (
+    REACHED,
+    World,
+)
 from lobenv.roles.maker.action import act, write_mask
 from lobenv.roles.maker.observation import observe
 from lobenv.roles.maker.reward import pay, write_state
+from lobenv.tape.reasons import (
+    REASON_SESSION_END,
+)
 
 # What to do with a market
 IDLE, RESET, STEP, CONTINUE = 0, 1, 2, 3

@@ -23,6 +23,15 @@ from lobenv.market.tables import (
     NONE,
     OPEN,
     POST_ONLY,
+    REDUCE,
+    REJECTED,
+    REPLACED,
+    RESTING,
+    TAKING,
+    World,
+)
+from lobenv.tape.labels import LIQUIDATION
+from lobenv.tape.reasons import (
     REASON_BAD_QUANTITY,
     REASON_CLOSED,
     REASON_HALTED,
@@ -35,16 +44,11 @@ from lobenv.market.tables import (
     REASON_OUT_OF_WINDOW,
     REASON_PRICE_BAND,
     REASON_RATE_LIMIT,
+    REASON_REPLACED,
     REASON_UNFILLED,
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
-    REDUCE,
-    REJECTED,
-    REPLACED,
-    RESTING,
-    TAKING,
-    World,
 )
 from lobenv.tape.schema import DELETE
 from lobenv.tape.schema import REDUCE as REDUCE_RECORD
@@ -189,7 +193,7 @@ def _lower(world: World, slot, qty):
     if qty > from_reserve:
         order_book.shrink(world, slot, qty - from_reserve)
         if order_book.is_displayed(order):
-            record_order(world, REDUCE_RECORD, slot, qty - from_reserve, NONE)
+            record_order(world, REDUCE_RECORD, slot, qty - from_reserve, REASON_ON_REQUEST)
             world.books[order["book"]]["changed"] = 1
 
 
@@ -210,7 +214,7 @@ def _replace(world: World, slot, price, qty):
     order_book.leave(world, slot)
     ledger.unlist_order(world, slot)
     if order_book.is_displayed(order):
-        record_order(world, DELETE, slot, order["qty"], NONE)
+        record_order(world, DELETE, slot, order["qty"], REASON_REPLACED)
         world.books[order["book"]]["changed"] = 1
     order["state"] = TAKING
     order["price"] = price
@@ -290,7 +294,7 @@ def flatten(world: World, agent, book):
     order["kind"] = MARKET
     order["tif"] = GTC
     order["flags"] = 0
-    order["label"] = 0
+    order["label"] = LIQUIDATION
     order["peak"] = 0
     order["reserve"] = 0
     order["qty"] = abs(position)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lobenv.compiled import kernel
 from lobenv.market import events, ledger, order_book
 from lobenv.market.halts import halt, outside_band
-from lobenv.market.recorder import record, record_order
+from lobenv.market.recorder import record_execution, record_order
 from lobenv.market.reports import report_end, send_report
 from lobenv.market.tables import (
     CANCELLED,
@@ -13,14 +13,16 @@ from lobenv.market.tables import (
     LIMIT,
     NONE,
     PARTIAL,
-    REASON_HALTED,
-    REASON_NONE,
-    REASON_SELF_TRADE,
     RISK_CHECK,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_OFF,
     World,
+)
+from lobenv.tape.reasons import (
+    REASON_HALTED,
+    REASON_NONE,
+    REASON_SELF_TRADE,
 )
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN
 
@@ -67,7 +69,7 @@ def remove_order(world: World, slot, reason):
     if order["kind"] > LIMIT:
         unlist_pegged(world, slot)
     if order_book.is_displayed(order):
-        record_order(world, DELETE, slot, order["qty"], NONE)
+        record_order(world, DELETE, slot, order["qty"], reason)
         world.books[order["book"]]["changed"] = 1
     report_end(world, slot, CANCELLED, reason)
     order_book.release(world, slot)
@@ -92,7 +94,7 @@ def _execute(world: World, slot, maker):
     send_report(world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0)
     _schedule_risk_check(world, order["owner"], book)
     _schedule_risk_check(world, resting["owner"], book)
-    _serve(world, maker, order["owner"], qty, maker_fee)
+    _serve(world, maker, slot, qty, maker_fee)
 
 
 @kernel
@@ -116,7 +118,7 @@ def _count_trade(world: World, book, side, price, qty):
 
 
 @kernel
-def _serve(world: World, maker, aggressor, qty, fee):
+def _serve(world: World, maker, taker, qty, fee):
     """Take executed shares off a resting order; an iceberg shows its next peak at the back of the queue."""
     resting = world.orders[maker]
     book, side, owner = resting["book"], resting["side"], resting["owner"]
@@ -131,7 +133,7 @@ def _serve(world: World, maker, aggressor, qty, fee):
         resting["qty"] = 0
         refreshed = resting["reserve"] > 0
     kind = EXECUTE if displayed else EXECUTE_HIDDEN
-    record(world, kind, book, side, resting["price"], qty, resting["id"], owner, aggressor, resting["label"])
+    record_execution(world, kind, maker, taker, qty)
     report = PARTIAL if remaining > 0 else FILL
     send_report(world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1)
     if refreshed:
@@ -150,7 +152,7 @@ def _refresh(world: World, slot):
     order["qty"] = min(order["peak"], order["reserve"])
     order["reserve"] -= order["qty"]
     order_book.enter(world, slot)
-    record_order(world, ADD, slot, order["qty"], NONE)
+    record_order(world, ADD, slot, order["qty"], REASON_NONE)
 
 
 # ---------------------------------------------------------------- pegged orders

@@ -18,13 +18,15 @@ from lobenv.market.tables import (
     NONE,
     ORDER_ENTRY,
     POST_ONLY,
-    REASON_TABLE_FULL,
     REDUCE,
     REJECTED,
     REPLACE,
     REQUEST,
     TRAVELLING,
     World,
+)
+from lobenv.tape.reasons import (
+    REASON_TABLE_FULL,
 )
 
 

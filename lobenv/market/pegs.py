@@ -11,12 +11,14 @@ from lobenv.market.tables import (
     OPEN,
     PEG_PRIMARY,
     POST_ONLY,
+    TAKING,
+    World,
+)
+from lobenv.tape.reasons import (
     REASON_NO_REFERENCE,
     REASON_NONE,
     REASON_PRICE_BAND,
     REASON_WOULD_CROSS,
-    TAKING,
-    World,
 )
 
 MOST_MOVES = 1024  # of pegged orders after one message, against two that would chase each other

@@ -13,12 +13,14 @@ from lobenv.market.tables import (
     QUOTE_CANCELLING,
     QUOTE_LIVE,
     QUOTE_NONE,
-    REASON_SESSION_END,
     REJECTED,
     REPLACED,
     REPORT,
     REPORTING,
     World,
+)
+from lobenv.tape.reasons import (
+    REASON_SESSION_END,
 )
 
 

@@ -11,11 +11,12 @@ from lobenv.market.tables import (
     GTC,
     LIMIT,
     MARKET,
-    NONE,
-    REASON_NONE,
-    REASON_UNFILLED,
     RESTING,
     World,
+)
+from lobenv.tape.reasons import (
+    REASON_NONE,
+    REASON_UNFILLED,
 )
 from lobenv.tape.schema import ADD
 
@@ -63,5 +64,5 @@ def rest(world: World, slot):
     if order["kind"] > LIMIT:
         matching.list_pegged(world, slot)
     elif order_book.is_displayed(order):
-        record_order(world, ADD, slot, order["qty"], NONE)
+        record_order(world, ADD, slot, order["qty"], REASON_NONE)
         world.books[order["book"]]["changed"] = 1

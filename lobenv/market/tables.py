@@ -70,53 +70,6 @@ CANCEL, REDUCE, REPLACE, CANCEL_ALL = 0, 1, 2, 3
 # Kinds of execution report
 ACK, PARTIAL, FILL, CANCELLED, REPLACED, REJECTED = range(6)
 
-# Reasons given with a report
-(
-    REASON_NONE,
-    REASON_UNKNOWN_ORDER,
-    REASON_WRONG_OWNER,
-    REASON_BAD_QUANTITY,
-    REASON_PRICE_BAND,
-    REASON_HALTED,
-    REASON_CLOSED,
-    REASON_LIMIT_BREACHED,
-    REASON_RATE_LIMIT,
-    REASON_KILLED,
-    REASON_WOULD_CROSS,
-    REASON_NOT_FILLABLE,
-    REASON_UNFILLED,
-    REASON_SELF_TRADE,
-    REASON_OUT_OF_WINDOW,
-    REASON_ON_REQUEST,
-    REASON_SESSION_END,
-    REASON_TABLE_FULL,
-    REASON_ORDER_TYPE,
-    REASON_NO_REFERENCE,
-) = range(20)
-
-REASON_NAMES = (
-    "none",
-    "unknown order",
-    "wrong owner",
-    "quantity not positive",
-    "price outside the band",
-    "book halted",
-    "session closed",
-    "inventory cap breached",
-    "order rate limit breached",
-    "kill switch",
-    "post-only order would cross",
-    "fill-or-kill order not fillable",
-    "nothing more to fill",
-    "self-trade prevention",
-    "price window moved away",
-    "on request",
-    "session end",
-    "order table full",
-    "order type not allowed",
-    "no price to peg to",
-)
-
 # Directions of a link
 ORDER_ENTRY, REPORTING, FEED = 0, 1, 2
 

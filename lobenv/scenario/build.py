@@ -30,6 +30,7 @@ from lobenv.market.tables import (
 )
 from lobenv.scenario.config import Fundamental, Latency, Link, Scenario
 from lobenv.settings import SECOND
+from lobenv.tape.labels import INTENT_NUMBERS
 
 JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
 DEFAULT_FUNDAMENTAL = Fundamental()
@@ -345,7 +346,7 @@ def _write_trader(
     record["inventory_cap"] = config.inventory_cap_shares
     record["order_rate"] = config.order_rate_per_s
     record["stp"] = PREVENTION[config.self_trade_prevention]
-    record["label"] = config.label
+    record["label"] = INTENT_NUMBERS[config.label]
     state = world.memory[offset : offset + dtype.itemsize].view(dtype)[0]
     config.write(state, index, scenario.close_ns)
     if isinstance(config, Arbitrageur):

@@ -14,7 +14,6 @@ from lobenv.market.tables import (
     HIDDEN,
     NEVER,
     POST_ONLY,
-    REASON_NAMES,
     REDUCE,
     REPLACE,
     World,
@@ -34,6 +33,9 @@ from lobenv.simulation.records import (
 )
 from lobenv.simulation.strategy import Terms
 from lobenv.simulation.units import Units
+from lobenv.tape.reasons import (
+    REASON_NAMES,
+)
 
 
 class OrderTerms(TypedDict, total=False):

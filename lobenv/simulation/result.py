@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lobenv.market.tables import MILLITICKS, REASON_NAMES, RECEIVED, World
+from lobenv.market.tables import (
+    MILLITICKS,
+    RECEIVED,
+    World,
+)
 from lobenv.simulation.records import REPORT_KINDS
 from lobenv.simulation.units import Units
+from lobenv.tape.reasons import (
+    REASON_NAMES,
+)
 from lobenv.tape.schema import Tape
 
 if TYPE_CHECKING:

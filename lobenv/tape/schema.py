@@ -51,7 +51,9 @@ RECORD = np.dtype(
         ("book", np.int16),  # which book of the world
         ("kind", np.int8),  # ADD .. HALT
         ("side", np.int8),  # +1 bid, -1 ask: side of the resting order, also in an execution
-        ("label", np.int8),  # ground truth: intent of the owner, 0 none
+        ("label", np.int8),  # ground truth: intent of the owner of the resting order, one of `labels.INTENTS`
+        ("aggressor_label", np.int8),  # ground truth: intent of the aggressor, in an execution
+        ("reason", np.int8),  # why an order was removed or reduced, one of `labels.REASONS`
         ("source", np.int8),  # RECORDED (or simulated), or ADOPTED where a reconstruction had to supply it
     ],
     align=True,

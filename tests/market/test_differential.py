@@ -27,6 +27,13 @@ from lobenv.market.tables import (
     PEG_MIDPOINT,
     PEG_PRIMARY,
     POST_ONLY,
+    REDUCE,
+    REJECTED,
+    REPLACE,
+    REPLACED,
+)
+from lobenv.scenario.config import Capacity, Fees, Halts
+from lobenv.tape.reasons import (
     REASON_BAD_QUANTITY,
     REASON_HALTED,
     REASON_LIMIT_BREACHED,
@@ -43,12 +50,7 @@ from lobenv.market.tables import (
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
-    REDUCE,
-    REJECTED,
-    REPLACE,
-    REPLACED,
 )
-from lobenv.scenario.config import Capacity, Fees, Halts
 from tests.market.driver import MIDDLE, ORDER, SECOND
 from tests.market.invariants import check_all
 from tests.market.twin import NEVER_SENT, Message, Twins, differential_template, four_traders

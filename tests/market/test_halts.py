@@ -11,13 +11,15 @@ from lobenv.market.tables import (
     HALTED,
     HIDDEN,
     OPEN,
-    REASON_HALTED,
-    REASON_ON_REQUEST,
-    REASON_SESSION_END,
     REJECTED,
     REPLACED,
 )
 from lobenv.scenario.config import Halts, Session
+from lobenv.tape.reasons import (
+    REASON_HALTED,
+    REASON_ON_REQUEST,
+    REASON_SESSION_END,
+)
 from lobenv.tape.schema import HALT, HALT_BEGINS, TRADING_RESUMES
 from tests.market.driver import MIDDLE, SECOND, Market, small_template, trader
 from tests.market.invariants import check_all

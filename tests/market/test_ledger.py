@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lobenv.compiled import JIT_ENABLED
-from lobenv.market.tables import CANCELLED, FILL, PARTIAL, REASON_KILLED, REASON_UNFILLED
+from lobenv.market.tables import (
+    CANCELLED,
+    FILL,
+    PARTIAL,
+)
 from lobenv.scenario.config import Fees, Fundamental
+from lobenv.tape.reasons import (
+    REASON_KILLED,
+    REASON_UNFILLED,
+)
 from tests.market.driver import Market, small_template, trader
 from tests.market.invariants import check_all, check_conservation
 

@@ -9,8 +9,18 @@ import pytest
 
 from lobenv.compiled import JIT_ENABLED
 from lobenv.market.network import PROFILES, slowest_ns
-from lobenv.market.tables import ACK, CANCELLED, FILL, LOGNORMAL, REACHED, REASON_CLOSED, REJECTED
+from lobenv.market.tables import (
+    ACK,
+    CANCELLED,
+    FILL,
+    LOGNORMAL,
+    REACHED,
+    REJECTED,
+)
 from lobenv.scenario.config import Capacity, Latency, Link, Session
+from lobenv.tape.reasons import (
+    REASON_CLOSED,
+)
 from tests.market.driver import SECOND, Market, small_template, trader
 from tests.market.invariants import check_all
 

@@ -16,18 +16,20 @@ from lobenv.market.tables import (
     PEG_MIDPOINT,
     PEG_PRIMARY,
     POST_ONLY,
-    REASON_NO_REFERENCE,
-    REASON_NONE,
-    REASON_NOT_FILLABLE,
-    REASON_PRICE_BAND,
-    REASON_UNFILLED,
-    REASON_WOULD_CROSS,
     REJECTED,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_CANCEL_OLDEST,
 )
 from lobenv.scenario.config import Halts
+from lobenv.tape.reasons import (
+    REASON_NO_REFERENCE,
+    REASON_NONE,
+    REASON_NOT_FILLABLE,
+    REASON_PRICE_BAND,
+    REASON_UNFILLED,
+    REASON_WOULD_CROSS,
+)
 from tests.market.driver import SECOND, Market, best_prices, small_template, trader
 from tests.market.invariants import check_all
 

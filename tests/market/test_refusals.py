@@ -12,6 +12,10 @@ from lobenv.market.tables import (
     MARKET,
     PEG_MIDPOINT,
     PEG_PRIMARY,
+    REJECTED,
+)
+from lobenv.scenario.config import Capacity, Session
+from lobenv.tape.reasons import (
     REASON_BAD_QUANTITY,
     REASON_CLOSED,
     REASON_KILLED,
@@ -21,9 +25,7 @@ from lobenv.market.tables import (
     REASON_PRICE_BAND,
     REASON_RATE_LIMIT,
     REASON_TABLE_FULL,
-    REJECTED,
 )
-from lobenv.scenario.config import Capacity, Session
 from tests.market.driver import MIDDLE, SECOND, Market, Report, small_template, trader
 from tests.market.invariants import check_all
 

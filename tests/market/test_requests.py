@@ -10,6 +10,10 @@ from lobenv.market.tables import (
     HIDDEN,
     PEG_PRIMARY,
     POST_ONLY,
+    REJECTED,
+    REPLACED,
+)
+from lobenv.tape.reasons import (
     REASON_BAD_QUANTITY,
     REASON_LIMIT_BREACHED,
     REASON_NONE,
@@ -19,8 +23,6 @@ from lobenv.market.tables import (
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
-    REJECTED,
-    REPLACED,
 )
 from tests.market.driver import Market, small_template, trader
 from tests.market.invariants import check_all

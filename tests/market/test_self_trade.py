@@ -7,11 +7,13 @@ import pytest
 from lobenv.market.tables import (
     CANCELLED,
     FILL,
-    REASON_SELF_TRADE,
     STP_CANCEL_BOTH,
     STP_CANCEL_NEWEST,
     STP_CANCEL_OLDEST,
     STP_OFF,
+)
+from lobenv.tape.reasons import (
+    REASON_SELF_TRADE,
 )
 from tests.market.driver import Market, small_template, trader
 

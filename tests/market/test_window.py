@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from lobenv.market.tables import CANCELLED, HIDDEN, PEG_PRIMARY, REASON_OUT_OF_WINDOW, REASON_PRICE_BAND, REJECTED
+from lobenv.market.tables import (
+    CANCELLED,
+    HIDDEN,
+    PEG_PRIMARY,
+    REJECTED,
+)
 from lobenv.scenario.config import Fundamental
+from lobenv.tape.reasons import (
+    REASON_OUT_OF_WINDOW,
+    REASON_PRICE_BAND,
+)
 from tests.market.driver import MIDDLE, Market, best_prices, small_template, trader
 from tests.market.invariants import check_all
 

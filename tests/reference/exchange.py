@@ -39,6 +39,14 @@ from lobenv.market.tables import (
     OPEN,
     PARTIAL,
     PEG_PRIMARY,
+    REJECTED,
+    REPLACED,
+    STP_CANCEL_BOTH,
+    STP_CANCEL_NEWEST,
+    STP_CANCEL_OLDEST,
+    STP_OFF,
+)
+from lobenv.tape.reasons import (
     REASON_BAD_QUANTITY,
     REASON_CLOSED,
     REASON_HALTED,
@@ -57,12 +65,6 @@ from lobenv.market.tables import (
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
-    REJECTED,
-    REPLACED,
-    STP_CANCEL_BOTH,
-    STP_CANCEL_NEWEST,
-    STP_CANCEL_OLDEST,
-    STP_OFF,
 )
 
 SECOND = 1_000_000_000

@@ -10,7 +10,6 @@ import pytest
 
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.envs.vector import MarketMakingVectorEnv
-from lobenv.market.tables import REASON_LIMIT_BREACHED
 from lobenv.roles.maker.action import (
     DISCRETE_ACTIONS,
     FLATTEN,
@@ -23,6 +22,9 @@ from lobenv.roles.maker.action import (
 )
 from lobenv.roles.maker.observation import INDEX
 from lobenv.roles.maker.task import ActionMode
+from lobenv.tape.reasons import (
+    REASON_LIMIT_BREACHED,
+)
 from tests.envs.rollouts import (
     BEST_ASK,
     BEST_BID,

@@ -40,7 +40,19 @@ def tape_of(*rows, tick_size=0.0001):
 def test_record_has_the_fields_of_the_contract_in_order():
     times = ["time", "order_id", "price", "qty"]
     quotes = ["best_bid", "best_ask", "bid_qty", "ask_qty"]
-    expected = [*times, *quotes, "owner", "aggressor", "book", "kind", "side", "label", "source"]
+    expected = [
+        *times,
+        *quotes,
+        "owner",
+        "aggressor",
+        "book",
+        "kind",
+        "side",
+        "label",
+        "aggressor_label",
+        "reason",
+        "source",
+    ]
     assert list(FIELDS) == expected
     assert RECORD.isalignedstruct
     assert RECORD.itemsize == 56
