@@ -1,74 +1,32 @@
-"""The one decorator through which every function of the package is compiled, and where its machine code is cached.
+"""The one decorator through which every function of the package is compiled.
 
 Kernels are compiled without reference counting (`_nrt=False`): handing tuples of arrays from kernel to kernel then
 costs nothing, and a kernel that tries to allocate memory does not compile, which is the rule the market is built on.
 The option has no public documentation, so it is named here and nowhere else; tests hold its results to those of plain
 Python.
 
-Numba's own cache looks only at the file of a kernel, not at the files of the kernels it calls. The cache folder is
-therefore keyed by a hash of all sources of the package and of the versions that shape the machine code.
+`LOBENV_PLAIN_NUMBA=1` switches off everything that Numba does not document: that option, and the private names of
+`parts` and `cache`. The market is the same then, bit for bit; it is compiled anew in every process, three times as
+long, and runs at about half the speed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-import llvmlite
 import numba
 import numpy as np
-
-from lobenv.compiled.parts import EntryCompiler, part
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT_ENABLED = not numba.config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
-KEPT_CACHE_FOLDERS = 4  # older ones are removed, so that the cache does not grow with every edit
+PLAIN_NUMBA = os.environ.get("LOBENV_PLAIN_NUMBA", "0") not in ("", "0")
 
 if not JIT_ENABLED:
     # Plain Python runs the same integer hashing on NumPy scalars, where wrapping around is meant and would warn.
     np.seterr(over="ignore")
-
-
-def _sources_key() -> str:
-    """Hash of every source file of the package and of everything else that decides the machine code."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.blake2b(digest_size=10)
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    settings = (numba.__version__, llvmlite.__version__, np.__version__, sys.version, numba.config.BOUNDSCHECK)  # pyright: ignore[reportAttributeAccessIssue]
-    digest.update(repr(settings).encode())
-    return digest.hexdigest()
-
-
-def _cache_base() -> Path:
-    """`LOBENV_CACHE_DIR` if set, else the user's cache folder."""
-    chosen = os.environ.get("LOBENV_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "lobenv"
-
-
-CACHE_FOLDER = _cache_base() / _sources_key()
-
-
-@contextmanager
-def _package_cache() -> Iterator[None]:
-    """Point Numba at the package's cache folder while a kernel is being declared, and back again."""
-    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
-    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @overload
@@ -85,46 +43,26 @@ def kernel(function: F | None = None, *, entry: bool = False) -> F | Callable[[F
     Returns:
         The compiled function, or the function itself under `NUMBA_DISABLE_JIT=1`.
     """
-
-    def compile_function(plain: F) -> F:
-        options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy"}
-        if not entry:
-            return part(plain, **options)
-        with _package_cache():
-            return numba.njit(cache=True, pipeline_class=EntryCompiler, **options)(plain)  # pyright: ignore[reportReturnType]
-
-    return compile_function(function) if function is not None else compile_function
+    if function is None:
+        return _compile_entry if entry else _compile_part
+    return _compile_part(function)
 
 
-def _is_cold() -> bool:
-    return JIT_ENABLED and not any(CACHE_FOLDER.rglob("*.nbc"))
+def _compile_part(plain: F) -> F:
+    return _compile(plain, is_entry=False)
 
 
-_announce_lock = threading.Lock()
-_announced = False
+def _compile_entry(plain: F) -> F:
+    return _compile(plain, is_entry=True)
 
 
-@contextmanager
-def announced_compilation(seconds: int = 60) -> Iterator[None]:
-    """Say once on stderr that the market is being compiled, when nothing is cached yet, and how long it took."""
-    global _announced
-    with _announce_lock:
-        cold = not _announced and _is_cold()
-        _announced = True
-    if not cold:
-        yield
-        return
-    _remove_old_cache_folders()
-    print(f"lobenv: compiling the market, once, about {seconds} s", file=sys.stderr, flush=True)
-    started = time.perf_counter()
-    yield
-    print(f"lobenv: compiled in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+def _compile(plain: F, *, is_entry: bool) -> F:
+    if not JIT_ENABLED:
+        return plain
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if PLAIN_NUMBA:
+        return numba.njit(**options)(plain)  # pyright: ignore[reportReturnType]
+    from lobenv.compiled import cache, parts
 
-
-def _remove_old_cache_folders() -> None:
-    base = CACHE_FOLDER.parent
-    if not base.is_dir():
-        return
-    folders = sorted((p for p in base.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-    for folder in folders[KEPT_CACHE_FOLDERS:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    options["_nrt"] = False
+    return cache.entry(plain, **options) if is_entry else parts.part(plain, **options)

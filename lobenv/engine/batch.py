@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from lobenv.compiled import announced_compilation
 from lobenv.engine.step import CLOSED, CONTINUE, IDLE, RESET, STEP, advance
 from lobenv.market.streams import GOLDEN, MIX_1
 from lobenv.market.tables import DTYPES, EXECUTED, REACHED, RECORDED, TAPE_FULL, World
@@ -213,8 +212,7 @@ class Batch:
     def _advance(self, until: int) -> None:
         """Run the markets that have something to do; drain full tapes and go on until all are through."""
         while True:
-            with announced_compilation():
-                self._run(until)
+            self._run(until)
             full = np.flatnonzero((self.out.status != REACHED) & (self._todo != IDLE))
             if not len(full):
                 return

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lobenv.compiled import announced_compilation
 from lobenv.market.network import slowest_ns
 from lobenv.market.tables import NEVER, NONE, REACHED, RECORDED, TAPE_FULL, World
 from lobenv.scenario.build import build, profile_of
@@ -203,8 +202,7 @@ class Market:
 
     def _advance(self, until: int) -> int:
         self.world.clock[0]["attention"] = NONE
-        with announced_compilation():
-            return advance(self.world, self._watches, until, np.uint64(self.seed), self._opening)
+        return advance(self.world, self._watches, until, np.uint64(self.seed), self._opening)
 
     def _drain_tape(self) -> None:
         clock = self.world.clock[0]
