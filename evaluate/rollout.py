@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from evaluate.episode import COUNT, FILL, Constants, Paths
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import CLOSED, RUNNING
 from lobenv.envs.interface import Interface
-from lobenv.market.tables import MILLITICKS
+from lobenv.market.tables import MILLITICKS, RUNNING
 from lobenv.roles.maker.action import ACTION_WIDTH
 from lobenv.roles.maker.reward import STATE_INDEX, STATE_WIDTH
 from lobenv.scenario.config import Scenario
@@ -85,7 +84,7 @@ def play(batch: Batch, policy: Policy, seeds: Sequence[int], on_step: Callable[[
         recorder.sample(running)
         if on_step is not None:
             on_step(len(running))
-        running = running[batch.out.session[running] == RUNNING]
+        running = running[batch.out.session[running, 0] == RUNNING]
     return recorder.rollout()
 
 
@@ -103,36 +102,19 @@ class _Recorder:
     def sample(self, rows: NDArray[np.int64]) -> None:
         """Keep the state of the given episodes, and every execution since the last call."""
         state = self.batch.out.state[rows, 0]
-        self._blank_empty_sides(state, rows)
         self.states[self.length[rows], rows] = state
         self.length[rows] += 1
         fills = self.batch.new_fills()
         if len(fills):
             self.fills.append(fills)
 
-    def _blank_empty_sides(self, state: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
-        """The exchange keeps a price outside its ladder as the best of an empty side; here that is NaN."""
-        lowest = self.batch.worlds.books["base"][rows, self.book]
-        ladder_ticks = self.batch.worlds.levels.shape[2]
-        bid, ask = STATE_INDEX["best_bid"], STATE_INDEX["best_ask"]
-        state[state[:, bid] < lowest, bid] = np.nan
-        state[state[:, ask] >= lowest + ladder_ticks, ask] = np.nan
-
     def rollout(self) -> Rollout:
         """Everything kept, in the arrays of `episode`."""
         names = ("time_s", "mid", "bid", "ask", "best_bid", "best_ask", "inventory", "cash", "fees")
         columns = {name: np.ascontiguousarray(self.states[:, :, STATE_INDEX[name]].T) for name in names}
         fills = self._fills()
-        held = columns["inventory"][np.arange(len(self.length)), self.length - 1] - self._liquidated(fills)
+        held = self.states[self.length - 1, np.arange(len(self.length)), STATE_INDEX["held_at_end"]]
         return Rollout(Paths(**columns, length=self.length, held_at_end=held), fills, self._counts())
-
-    def _liquidated(self, fills: NDArray[Any]) -> NDArray[np.float64]:
-        """(n,) shares bought less sold by the liquidation at the close: what was taken in the last moment."""
-        episodes = len(self.length)
-        closed = self.batch.out.session[:episodes] == CLOSED
-        end_ns = self.batch.worlds.clock["now"][:episodes, 0]
-        last = closed[fills["env"]] & (fills["maker"] == 0) & (fills["time_ns"] == end_ns[fills["env"]])
-        return np.bincount(fills["env"], np.where(last, fills["side"] * fills["qty"], 0.0), episodes).astype(np.float64)
 
     def _fills(self) -> NDArray[Any]:
         executed = np.concatenate(self.fills) if self.fills else np.zeros(0, self.batch.new_fills().dtype)

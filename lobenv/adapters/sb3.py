@@ -15,8 +15,8 @@ except ImportError as error:
     raise ImportError('Stable-Baselines3 is not installed: run pip install "lobenv[train]"') from error
 
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import Episodes, Interface, check_max_episode_steps, configure, info_of
+from lobenv.market.tables import RUNNING
 
 
 class SB3VecEnv(VecEnv):
@@ -87,12 +87,12 @@ class SB3VecEnv(VecEnv):
         Raises:
             gymnasium.error.ResetNeeded: The first sessions have not begun.
         """
-        if (self.batch.out.session != RUNNING).any():
+        if (self.batch.out.session[:, 0] != RUNNING).any():
             raise ResetNeeded("the sessions have not begun: call reset()")
         self.batch.step(self._pending)
         self._steps += 1
         rewards = self.batch.out.reward[:, 0].astype(np.float32)
-        terminated = self.batch.out.session != RUNNING
+        terminated = self.batch.out.session[:, 0] != RUNNING
         truncated = np.zeros(self.num_envs, bool)
         if self.max_episode_steps is not None:
             truncated = (self._steps >= self.max_episode_steps) & ~terminated

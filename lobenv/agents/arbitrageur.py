@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry
+from lobenv.market.memory import own
 from lobenv.market.tables import MILLITICKS, World
 
 STATE = np.dtype([("other", "i8"), ("margin", "f8"), ("qty", "i8"), ("cap", "i8")], align=True)

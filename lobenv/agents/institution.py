@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
+from lobenv.market.memory import own
 from lobenv.market.tables import CANCELLED, FILL, GTC, LIMIT, PARTIAL, REJECTED, World
 from lobenv.settings import SECOND
 

@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.agents.quote_ladder import LADDER, MOST_LEVELS, learn, quote, withdraw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed
+from lobenv.market.memory import own
 from lobenv.market.tables import World
 from lobenv.settings import SECOND
 

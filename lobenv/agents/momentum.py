@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry
+from lobenv.market.memory import own
 from lobenv.market.tables import World
 
 LONGEST = 64  # polled mids that a trader remembers

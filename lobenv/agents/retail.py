@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_odd_lot, draw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
+from lobenv.market.memory import own
 from lobenv.market.tables import World
 
 STATE = np.dtype(

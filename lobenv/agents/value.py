@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from lobenv.agents.base import AgentConfig
-from lobenv.agents.memory import own
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
+from lobenv.market.memory import own
 from lobenv.market.tables import World
 from lobenv.settings import SECOND
 

@@ -53,7 +53,7 @@ def _compile(dispatcher: Any, signature: Any) -> Any:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Without Python's cyclic collector, which walks all that the compiler makes, again and again: a tenth of the time."""
+    """Without Python's cyclic collector, which walks what the compiler makes again and again: a tenth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

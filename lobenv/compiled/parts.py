@@ -146,8 +146,9 @@ def _keep_overload(dispatcher: Any, result: Any) -> None:
     dispatcher.overloads[tuple(result.signature.args)] = result
 
 
-def _refuse_call(dispatcher: Any, *_arguments: Any) -> None:
-    raise TypeError(f"{dispatcher.py_func.__name__} is part of a kernel and has no machine code of its own")
+def _run_plain(dispatcher: Any, *arguments: Any) -> Any:
+    """A part has no machine code of its own: called from Python it runs as the plain Python that it is."""
+    return dispatcher.py_func(*arguments)
 
 
 def part(plain: Callable[..., Any], **options: Any) -> Any:
@@ -164,5 +165,5 @@ def part(plain: Callable[..., Any], **options: Any) -> Any:
     dispatcher: Any = numba.njit(pipeline_class=_PartCompiler, **options)(plain)
     dispatcher.add_overload = MethodType(_keep_overload, dispatcher)
     dispatcher.get_call_template = MethodType(_widened_template, dispatcher)
-    dispatcher._compile_for_args = MethodType(_refuse_call, dispatcher)
+    dispatcher._compile_for_args = MethodType(_run_plain, dispatcher)
     return dispatcher

@@ -1,76 +1,88 @@
-"""The batch of markets that every face drives: E markets with K external agents each, in one set of tables."""
+"""The batch of markets that everything drives: E markets with K external agents each, in one set of tables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from lobenv.engine.step import CLOSED, CONTINUE, IDLE, RESET, STEP, advance
+from lobenv.engine.step import AWAITED, CONTINUE, CONTROL, DECIDE, IDLE, IGNORED, MADE, REQUEST, RESET, STEP, advance
+from lobenv.engine.store import Snapshot, Store
 from lobenv.market.streams import GOLDEN, MIX_1
-from lobenv.market.tables import DTYPES, EXECUTED, REACHED, RECORDED, TAPE_FULL, World
-from lobenv.roles.maker import reward
-from lobenv.roles.maker.action import ACTION_WIDTH, MASK_SIZE
-from lobenv.roles.maker.observation import WIDTH
-from lobenv.roles.maker.task import TASK, Task
-from lobenv.scenario.build import External, build
+from lobenv.market.tables import ATTENTION, EXECUTED, NEVER, REACHED, RECORDED, TAPE_FULL, World
+from lobenv.roles.maker.task import MakerRole, Task
+from lobenv.roles.widths import MOST_ACTIONS
+from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Scenario
-from lobenv.scenario.loading import scenario_hash
 from lobenv.scenario.replay import Recording
-from lobenv.tape.schema import RECORD
+from lobenv.settings import SECOND
 
 SMALLEST_SHARE = 64  # markets a thread must get for handing them over to pay
 
 
-class Outputs(NamedTuple):
-    """What one call writes: E markets, K external agents."""
+class Attendant(Protocol):
+    """Whoever has to be called while a market runs: the strategies in it."""
 
-    observation: np.ndarray  # (E, K, F) float32
-    reward: np.ndarray  # (E, K) float64 [$]
-    parts: np.ndarray  # (E, K, P) float64 [$]
-    state: np.ndarray  # (E, K, S) float64, the exchange's picture
-    mask: np.ndarray  # (E, K, M) int8
-    session: np.ndarray  # (E,) int8: RUNNING, CLOSED or KILLED; CLOSED before the first reset
-    status: np.ndarray  # (E,) int8
+    def begin(self) -> None:
+        """The market has begun anew."""
+        ...
 
+    def next_call(self) -> int:
+        """When the clock calls next [ns], NEVER for never."""
+        ...
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The whole state of one market, to be restored as often as one likes, also in another process."""
+    def call(self, *, with_clock: bool) -> bool:
+        """Call about all that is due, by the clock too where an instant is over; whether anything was."""
+        ...
 
-    scenario: str  # hash of the scenario it is a market of
-    tables: tuple[np.ndarray, ...]
-    outputs: tuple[np.ndarray, ...]
-    tape: np.ndarray  # (n,) RECORD, of the session so far
+    def snapshot(self) -> Any:
+        """A copy of all that is not in the market's tables."""
+        ...
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Snapshot):
-            return NotImplemented
-        if self.scenario != other.scenario or len(self.tables) != len(other.tables):
-            return False
-        pairs = zip((*self.tables, self.tape), (*other.tables, other.tape), strict=True)
-        return all(a.tobytes() == b.tobytes() for a, b in pairs)
-
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
+    def restore(self, state: Any) -> None:
+        """Go back to such a copy."""
+        ...
 
 
-def maker_of(scenario: Scenario, name: str = "maker") -> External:
-    """The external market maker that a scenario describes."""
+class InterruptedMarketError(RuntimeError):
+    """A run of the market did not come to its end, so that its tables may be half changed."""
+
+
+def maker_of(scenario: Scenario, name: str = "maker", task: Task | None = None) -> External:
+    """The external market maker that a scenario describes.
+
+    Args:
+        scenario: The market.
+        name: Keys its random streams.
+        task: How it acts and is paid; the default task if none is given.
+    """
     maker = scenario.maker
     books = [book.name for book in scenario.books]
+    cap = maker.inventory_cap_lots * maker.order_size_shares
+    role = MakerRole(
+        task=task or Task(),
+        order_size=maker.order_size_shares,
+        inventory_cap=cap,
+        quote_timeout_ns=round(maker.quote_timeout_s * SECOND),
+        max_offset=maker.max_offset_ticks,
+        interval_s=maker.decision_interval_s,
+        session_s=scenario.session.duration_s,
+        tick_size=scenario.tick_size,
+    )
     return External(
         name=name,
         book=books.index(maker.book) if maker.book else 0,
         latency=maker.latency,
-        interval_ns=round(maker.decision_interval_s * 1e9),
+        interval_ns=round(maker.decision_interval_s * SECOND),
         computation_ns=round(maker.computation_us * 1e3),
-        inventory_cap=maker.inventory_cap_lots * maker.order_size_shares,
+        inventory_cap=cap,
         loss_limit=maker.loss_limit,
         order_rate=maker.order_rate_per_s,
+        steps=scenario.steps,
+        role=role,
     )
 
 
@@ -90,11 +102,6 @@ def episode_seeds(seeds: np.ndarray, episodes: np.ndarray) -> np.ndarray:
     return np.where(episodes == 0, seeds, mixed)
 
 
-def _bytes(array: np.ndarray) -> np.ndarray:
-    """The same memory as rows of bytes, so that padding is copied too."""
-    return array.view(np.uint8).reshape(array.shape[0], -1)
-
-
 class Batch:
     """E markets of one scenario.
 
@@ -102,8 +109,10 @@ class Batch:
         scenario: What they are markets of.
         num_envs: E.
         num_agents: K.
-        worlds: Their tables.
-        out: What the last call wrote; every call writes it anew.
+        externals: The external agents of each.
+        task: How the first of them acts and is paid, where it is a maker.
+        store: Their tables.
+        threads: Most threads to use.
     """
 
     def __init__(
@@ -115,137 +124,147 @@ class Batch:
         externals: Sequence[External] | None = None,
         tape: bool = False,
         threads: int | None = None,
+        attend: Callable[[Batch, int], Attendant] | None = None,
     ) -> None:
         """Lay out the tables.
 
         Args:
             scenario: The market.
             num_envs: How many of them, at least 1.
-            task: How external agents act and are paid.
-            externals: External agents; the scenario's one market maker by default. All decide at the same times.
+            task: How the scenario's market maker acts and is paid.
+            externals: External agents; the scenario's one market maker by default.
             tape: Whether the markets keep tapes.
             threads: Most threads to use; the machine's cores by default.
+            attend: Makes of a batch and a row whoever has to be called while that market runs.
         """
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, got {threads}")
+        _check_counts(num_envs, threads)
         if externals is None and scenario.steps < 1:
             raise ValueError(
                 f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
                 f"got {scenario.maker.decision_interval_s:g}"
             )
-        self.scenario, self.num_envs = scenario, num_envs
         self.task = task or Task()
-        self.externals = tuple(externals) if externals is not None else (maker_of(scenario),)
-        self.num_agents = len(self.externals)
-        self.threads = threads or os.cpu_count() or 1
-        self._scenario_hash = scenario_hash(scenario)
+        agents = (maker_of(scenario, task=self.task),) if externals is None else tuple(externals)
         self._recording = Recording(scenario) if scenario.replay is not None else None
         rows = None if self._recording is None else np.zeros(self._recording.most_rows, RECORDED)
-        self._template = build(scenario, self.externals, tape=tape, recording=rows)
-        self._task = self.task.table(scenario)
-        self._opening = np.array(self._template.opening, dtype=np.float64)
-        self._seeds = np.zeros(num_envs, np.uint64)
-        self._todo = np.zeros(num_envs, np.int8)
-        self._actions = np.zeros((num_envs, self.num_agents, ACTION_WIDTH))
-        self._fills_read = np.zeros(num_envs, np.int64)
-        self._tapes: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
-        self.worlds = World(*(np.zeros((num_envs, *table.shape), table.dtype) for table in self._template.world))
-        self.out = self._allocate_outputs()
-        self._executor: tuple[int, ThreadPoolExecutor] | None = None
+        self._set_up(build(scenario, agents, tape=tape, recording=rows), num_envs, threads)
+        self._attendants = [attend(self, row) for row in range(num_envs)] if attend is not None else []
 
-    def _allocate_outputs(self) -> Outputs:
-        e, k = self.num_envs, self.num_agents
-        return Outputs(
-            observation=np.zeros((e, k, WIDTH), np.float32),
-            reward=np.zeros((e, k)),
-            parts=np.zeros((e, k, reward.PARTS_WIDTH)),
-            state=np.zeros((e, k, reward.STATE_WIDTH)),
-            mask=np.ones((e, k, MASK_SIZE), np.int8),
-            session=np.full(e, CLOSED, np.int8),
-            status=np.zeros(e, np.int8),
-        )
+    @classmethod
+    def of_template(cls, template: Template, num_envs: int = 1, *, threads: int | None = None) -> Self:
+        """A batch of markets that begin as a template does."""
+        _check_counts(num_envs, threads)
+        batch = object.__new__(cls)
+        batch.task, batch._recording, batch._attendants = Task(), None, []
+        batch._set_up(template, num_envs, threads)
+        return batch
+
+    def _set_up(self, template: Template, num_envs: int, threads: int | None) -> None:
+        self.scenario, self.externals, self.num_envs = template.scenario, template.externals, num_envs
+        self.num_agents = len(self.externals)
+        self.threads = threads or os.cpu_count() or 1
+        self.store = Store(template, num_envs)
+        self._control = np.zeros(num_envs, CONTROL)
+        self._actions = np.zeros((num_envs, self.num_agents, MOST_ACTIONS))
+        self._fills_read = np.zeros(num_envs, np.int64)
+        self._interrupted = np.zeros(num_envs, bool)
+        self._executor: tuple[int, ThreadPoolExecutor] | None = None
+        self._look()
+
+    def _look(self) -> None:
+        """Keep at hand what every step looks at."""
+        self.worlds, self.out = self.store.worlds, self.store.out
+        self._todo, self._status = self._control["todo"], self._control["status"]
+        self._stops_early = any(agent.wants_reports for agent in self.externals) or self.worlds.tape.shape[1] > 0
 
     # ------------------------------------------------------------ advancing
 
     def reset(self, rows: np.ndarray, seeds: np.ndarray) -> None:
-        """Begin new sessions.
+        """Begin new sessions, and bring them to their first decision.
 
         Args:
             rows: Indices of the markets.
             seeds: (len(rows),) uint64, one each.
         """
-        self._seeds[rows] = seeds
-        for table, template in zip(self.worlds, self._template.world, strict=True):
-            if table.size:
-                _bytes(table)[rows] = template.view(np.uint8).reshape(-1)
+        self.begin(rows, seeds)
+        self._advance(rows, RESET, NEVER if self.num_agents else 0)
+
+    def begin(self, rows: np.ndarray, seeds: np.ndarray) -> None:
+        """Lay out new sessions, of which nothing has run; arguments as in `reset`."""
+        self.store.begin(rows)
+        self._control["seed"][rows] = seeds
         self._fills_read[rows] = 0
-        for row, seed in zip(rows, self._seeds[rows], strict=True):
-            self._tapes[row] = []
+        self._interrupted[rows] = False
+        for row, seed in zip(rows, seeds, strict=True):
             if self._recording is not None:
                 self._recording.place(self.market(row), seed)
-        self._todo[:] = IDLE
-        self._todo[rows] = RESET
-        self._advance(-1 if self.num_agents else 0)
+            if self._attendants:
+                self._attendants[row].begin()
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Carry out actions and bring the markets to their next decision.
 
         Args:
-            actions: (E, K, n) in the task's action mode, n at most ACTION_WIDTH.
+            actions: (E, K, n) in the action mode of each agent, n at most MOST_ACTIONS.
             rows: Indices of the markets to step; all by default.
+
+        Raises:
+            InterruptedMarketError: The last run of one of them did not come to its end.
         """
         self._actions[:, :, : actions.shape[2]] = actions
-        if rows is None:
-            self._todo[:] = STEP
-        else:
-            self._todo[:] = IDLE
-            self._todo[rows] = STEP
-        self._advance(-1)
+        self._advance(slice(None) if rows is None else rows, STEP, NEVER)
 
     def run(self, until_ns: int) -> None:
         """Run all markets to a given time [ns], without a decision of the external agents."""
-        self._todo[:] = CONTINUE
-        self._advance(until_ns)
+        self._advance(slice(None), CONTINUE, until_ns, IGNORED)
 
-    def _advance(self, until: int) -> None:
-        """Run the markets that have something to do; drain full tapes and go on until all are through."""
-        while True:
-            self._run(until)
-            full = np.flatnonzero((self.out.status != REACHED) & (self._todo != IDLE))
-            if not len(full):
-                return
+    def _advance(self, rows: Any, todo: int, until: int, decisions: int = MADE) -> None:
+        """Run markets; drain full tapes and go on until all are through."""
+        if self._interrupted.any() and self._interrupted[rows].any():
+            raise InterruptedMarketError(
+                "the last run of the market was interrupted before it was whole: reset or restore it"
+            )
+        control = self._control
+        self._todo[rows], control["stop"][rows], control["decisions"][rows] = todo, until, decisions
+        try:
+            if self._attendants:
+                for row in np.arange(self.num_envs)[rows]:
+                    self._run_attended(int(row), todo, until)
+            else:
+                self._run_through()
+        except BaseException:
+            self._interrupted[rows] = True
             self._todo[:] = IDLE
-            for row in full:
-                if self.out.status[row] == TAPE_FULL:
-                    self._drain_tape(int(row))
-                self._todo[row] = CONTINUE
+            raise
 
-    def _run(self, until: int) -> None:
+    def _run_through(self) -> None:
+        self._run()
+        while self._stops_early:
+            early = np.flatnonzero((self._status == TAPE_FULL) | (self._status == ATTENTION))
+            if not len(early):
+                return
+            for row in early:
+                if self._status[row] == TAPE_FULL:
+                    self.store.drain_tape(int(row))
+            self._todo[early] = CONTINUE
+            self._run()
+
+    def _run(self) -> None:
         """Share the markets out among threads; the calling thread takes the first share itself."""
         shares = min(self.threads, max(self.num_envs // SMALLEST_SHARE, 1))
+        if shares == 1:
+            self._run_rows(0, self.num_envs)
+            return
         edges = [self.num_envs * i // shares for i in range(shares + 1)]
-        pending = [self._pool().submit(self._run_rows, until, edges[i], edges[i + 1]) for i in range(1, shares)]
+        pending = [self._pool().submit(self._run_rows, edges[i], edges[i + 1]) for i in range(1, shares)]
         try:
-            self._run_rows(until, edges[0], edges[1])
+            self._run_rows(edges[0], edges[1])
         finally:
             for share in pending:
                 share.result()
 
-    def _run_rows(self, until: int, low: int, high: int) -> None:
-        advance(
-            self.worlds,
-            self._task,
-            self._opening,
-            self._todo,
-            until,
-            self._seeds,
-            self._actions,
-            self.out,
-            low,
-            high,
-        )
+    def _run_rows(self, low: int, high: int) -> None:
+        advance(self.store.memory, self.store.layout.places, self._control, self._actions, low, high)
 
     def _pool(self) -> ThreadPoolExecutor:
         """The pool of this process; one made before a fork has no threads in the child."""
@@ -253,11 +272,88 @@ class Batch:
             self._executor = (os.getpid(), ThreadPoolExecutor(max(self.threads - 1, 1), "lobenv"))
         return self._executor[1]
 
+    # ------------------------------------------------------------ one market, and whoever attends it
+
+    def run_row(self, row: int, todo: int, stop: int, decisions: int = AWAITED) -> int:
+        """Run one market alone.
+
+        Args:
+            row: Which.
+            todo: RESET, STEP, CONTINUE or DECIDE.
+            stop: Time to stop at [ns].
+            decisions: IGNORED, AWAITED or MADE.
+
+        Returns:
+            Why it stopped: REACHED, TAPE_FULL, ATTENTION or DECISION.
+        """
+        control = self._control[row]
+        control["todo"], control["stop"], control["decisions"] = todo, stop, decisions
+        try:
+            self._run_rows(row, row + 1)
+        except OverflowError:
+            self._interrupted[row], control["todo"] = True, IDLE
+            raise
+        if control["status"] == TAPE_FULL:
+            self.store.drain_tape(row)
+        return int(control["status"])
+
+    def _run_attended(self, row: int, todo: int, until: int) -> int:
+        """Bring one market to its next decision or to a time, calling its attendant whenever something is due."""
+        attendant = self._attendants[row]
+        while True:
+            status = self.run_row(row, todo, min(until, attendant.next_call()))
+            todo = CONTINUE
+            is_instant_over = status == REACHED
+            has_called = attendant.call(with_clock=is_instant_over)
+            if is_instant_over and not has_called:
+                now = int(self.worlds.clock["now"][row, 0])
+                if now == self._control["decision"][row]:
+                    return self.run_row(row, DECIDE, now)
+                if now == until:
+                    return REACHED
+
+    def continue_row(self, row: int, until: int, *, is_new: bool = False) -> int:
+        """Run one market on to its next decision or to a time [ns], whichever comes first; which it was.
+
+        It stands where it stood after an exception of whoever attends it.
+
+        Raises:
+            InterruptedMarketError: Its last run did not come to its end.
+        """
+        if self._interrupted[row]:
+            raise InterruptedMarketError("the last run of the market was interrupted before it was whole: restore it")
+        return self._run_attended(row, RESET if is_new else CONTINUE, until)
+
+    def request(self, row: int, **fields: int) -> int:
+        """Have one message sent, or one look taken, by an external agent of one market.
+
+        Args:
+            row: Which market.
+            **fields: Of CONTROL, from `order_id` on; what is left out is 0.
+
+        Returns:
+            Id of a new order, place in the feed's ring of the view, or 0.
+        """
+        control = self._control[row]
+        for name in REQUEST_FIELDS:
+            control[name] = fields.get(name, 0)
+        control["todo"] = REQUEST
+        self._run_rows(row, row + 1)
+        return int(control["answer"])
+
     # ------------------------------------------------------------ looking at it
 
     def market(self, row: int = 0) -> World:
         """The tables of one market: views, not copies."""
-        return World(*(table[row] for table in self.worlds))
+        return self.store.market(row)
+
+    def seed_of(self, row: int) -> int:
+        """Seed of the market that a row is now."""
+        return int(self._control["seed"][row])
+
+    def attendant(self, row: int) -> Attendant:
+        """Who is called while that market runs."""
+        return self._attendants[row]
 
     def new_fills(self) -> np.ndarray:
         """Executions of external agents since the last call or reset, and the row each was in.
@@ -275,70 +371,64 @@ class Batch:
             if counts[row] - self._fills_read[row] > size:
                 raise OverflowError("fill log overrun: raise capacity.fills of the scenario")
             log = self.worlds.fills[row][np.arange(self._fills_read[row], counts[row]) % size]
-            rows = np.zeros(len(log), FILL)
+            rows = np.zeros(len(log), FILL_OF_ENV)
             for name in EXECUTED.names or ():
                 rows[name] = log[name]
             rows["env"] = row
             found.append(rows)
         self._fills_read[:] = counts
-        return np.concatenate(found) if found else np.zeros(0, FILL)
-
-    def _drain_tape(self, row: int) -> None:
-        count = int(self.worlds.clock[row, 0]["tape_count"])
-        self._tapes[row].append(_copied(self.worlds.tape[row, :count]))
-        self.worlds.clock[row, 0]["tape_count"] = 0
+        return np.concatenate(found) if found else np.zeros(0, FILL_OF_ENV)
 
     def tape(self, row: int = 0) -> np.ndarray:
         """Every record of one market's session so far, (n,) RECORD; empty when the tape is off."""
-        self._drain_tape(row)
-        joined = np.concatenate([chunk.view(np.uint8) for chunk in self._tapes[row]]).view(RECORD)
-        self._tapes[row] = [joined]
-        return joined
+        self.store.drain_tape(row)
+        return self.store.tapes[row].joined()
+
+    def new_records(self, row: int = 0) -> np.ndarray:
+        """(n,) RECORD: what has come on one market's tape since the last call or reset."""
+        self.store.drain_tape(row)
+        return self.store.tapes[row].new()
 
     # ------------------------------------------------------------ copying it
 
-    def snapshot(self, row: int = 0) -> Snapshot:
-        """Copy the state of one market."""
-        tape = self.tape(row)
-        return Snapshot(
-            self._scenario_hash,
-            tuple(_bytes(table)[row].copy() if table.size else np.zeros(0, np.uint8) for table in self.worlds),
-            tuple(output[row].copy() for output in self.out),
-            tape,
-        )
+    def snapshot(self, row: int = 0, session: dict[str, int] | None = None) -> Snapshot:
+        """Copy the state of one market, and of the strategies in it.
+
+        Args:
+            row: Which.
+            session: Where the session stands in the face that asks, to be found again in the snapshot.
+
+        Raises:
+            InterruptedMarketError: Its last run did not come to its end.
+        """
+        if self._interrupted[row]:
+            raise InterruptedMarketError("the last run of the market was interrupted: there is no whole state to copy")
+        strategies = self._attendants[row].snapshot() if self._attendants else None
+        return self.store.snapshot(row, self.seed_of(row), session, strategies)
 
     def restore(self, snapshot: Snapshot, row: int = 0) -> None:
         """Put a market back to where it was; it continues bit for bit.
 
         Raises:
-            ValueError: The snapshot is of another scenario, or of a market with other tables.
+            SnapshotError: The snapshot is of another scenario, or of a market with other agents from outside.
         """
-        if snapshot.scenario != self._scenario_hash:
-            raise ValueError(
-                f"snapshot is of another scenario than {self.scenario.name!r}: restore it where it was taken"
-            )
-        sizes = [_bytes(table).shape[1] if table.size else 0 for table in self.worlds]
-        if [len(table) for table in snapshot.tables] != sizes:
-            raise ValueError(
-                "snapshot is of a market with other external agents, or with a tape where this one has none"
-            )
-        for table, saved in zip(self.worlds, snapshot.tables, strict=True):
-            if table.size:
-                _bytes(table)[row] = saved
-        for output, saved in zip(self.out, snapshot.outputs, strict=True):
-            output[row] = saved
-        self._fills_read[row] = self.worlds.clock[row, 0]["fills_count"]
-        self._tapes[row] = [snapshot.tape]
+        self.store.restore(row, snapshot)
+        self._control["seed"][row] = snapshot.seed
+        self._fills_read[row] = self.worlds.clock["fills_count"][row, 0]
+        self._interrupted[row] = False
+        if self._attendants:
+            self._attendants[row].restore(snapshot.strategies)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_executor": None, "_recording": None}
+        if self._attendants:
+            raise TypeError("a batch with strategies in it cannot be pickled: take snapshots")
+        left_out = ("worlds", "out", "_todo", "_status")
+        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+        return {**state, "_executor": None, "_recording": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # An equal dtype that is another object costs microseconds at every call.
-        views = (table.view(dtype) for table, dtype in zip(self.worlds, DTYPES.values(), strict=True))
-        self.worlds = World(*views)
-        self._task = self._task.view(TASK)
+        self._look()
         # A recorded day stays in the memory of its process.
         self._recording = Recording(self.scenario) if self.scenario.replay is not None else None
 
@@ -346,11 +436,9 @@ class Batch:
         copy = object.__new__(type(self))
         memo[id(self)] = copy
         state = self.__getstate__()
-        state["worlds"] = World(*(_copied(table) for table in self.worlds))
-        state["out"] = Outputs(*(output.copy() for output in self.out))
-        for name in ("_seeds", "_todo", "_actions", "_fills_read"):
+        state["store"] = self.store.copy()
+        for name in ("_control", "_actions", "_fills_read", "_interrupted"):
             state[name] = state[name].copy()
-        state["_tapes"] = [list(chunks) for chunks in self._tapes]
         copy.__setstate__(state)
         return copy
 
@@ -364,12 +452,16 @@ class Batch:
         self._executor = None
 
 
-def _copied(table: np.ndarray) -> np.ndarray:
-    """A copy of the padding too, so that equal tables have equal bytes."""
-    copy = np.zeros(table.shape, table.dtype)
-    if table.size:
-        _bytes(copy)[:] = _bytes(table)
-    return copy
+def _check_counts(num_envs: int, threads: int | None) -> None:
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
 
 
-FILL = np.dtype([("env", "i8"), *((name, EXECUTED.fields[name][0]) for name in EXECUTED.names)], align=True)  # pyright: ignore[reportOptionalSubscript, reportOptionalIterable, reportArgumentType]
+_CONTROL_FIELDS = CONTROL.names or ()
+REQUEST_FIELDS = _CONTROL_FIELDS[_CONTROL_FIELDS.index("order_id") :]
+FILL_OF_ENV = np.dtype(
+    [("env", "i8"), *((name, EXECUTED.fields[name][0]) for name in EXECUTED.names)],  # pyright: ignore[reportOptionalSubscript, reportOptionalIterable, reportArgumentType]
+    align=True,
+)

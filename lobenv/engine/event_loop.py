@@ -26,11 +26,13 @@ from lobenv.market.tables import (
     REQUEST,
     RESTING,
     RISK_CHECK,
+    RUNNING,
     SESSION_CLOSE,
     SESSION_OPEN,
     TAPE_FULL,
     World,
 )
+from lobenv.roles import dispatch as roles
 from lobenv.tape.reasons import (
     REASON_SESSION_END,
 )
@@ -85,6 +87,7 @@ def _handle(world: World):
         exchange.arrive_order(world, subject)
     elif kind == REPORT:
         dispatch.informed(world, subject)
+        roles.on_report(world, subject)
         reports.deliver(world, subject)
     elif kind == REQUEST:
         exchange.arrive_request(world, subject)
@@ -116,6 +119,7 @@ def _handle_rare(world: World, kind, subject):
 def _capture(world: World, external):
     """Photograph the book for the decision it is meant for, and see to the next photograph."""
     feed.capture(world, external)
+    roles.photograph(world, external)
     world.externals[external]["capture"] += 1
     schedule_capture(world, external)
 
@@ -124,7 +128,7 @@ def _capture(world: World, external):
 def schedule_capture(world: World, external):
     """Have the book photographed one feed delay before the next decision without a view, if decisions are regular."""
     agent = world.externals[external]
-    if agent["interval"] == 0:
+    if agent["interval"] == 0 or agent["status"] != RUNNING:
         return
     decision = agent["first_decision"] + agent["capture"] * agent["interval"]
     time = decision - feed.feed_delay(world, agent["agent"], agent["book"])

@@ -24,22 +24,23 @@ from lobenv.market.tables import (
     SESSION_OPEN,
     World,
 )
+from lobenv.roles import dispatch as roles
+from lobenv.tape.labels import NO_INTENT
+
+MOST_OPENING_SHARES = 2**20  # at a level: as many levels as there can be fit a side of a book
 
 
 @kernel
-def start(world: World, seed, opening_qty, opening_levels, half_spread, withdraw_at):
+def start(world: World, seed):
     """Bring a market built from the template to its first instant.
 
     Args:
         world: A copy of the template, changed in place.
         seed: Of everything random in this market (uint64).
-        opening_qty: Mean shares at each level of the opening book.
-        opening_levels: Levels a side of the opening book; 0 for none.
-        half_spread: Distance of its best levels from the fundamental value [ticks].
-        withdraw_at: When what is left of it is withdrawn [ns].
     """
     _key_streams(world, seed)
     clock = world.clock[0]
+    clock["seed"] = seed
     clock["attention"] = NONE
     events.schedule(world, clock["session_open"], SESSION_OPEN, 0)
     events.schedule(world, clock["session_close"], SESSION_CLOSE, 0)
@@ -47,15 +48,13 @@ def start(world: World, seed, opening_qty, opening_levels, half_spread, withdraw
         events.schedule(world, world.fundamentals[symbol]["step"], FUNDAMENTAL_STEP, symbol)
         schedule_jump(world, symbol)
     for book in range(world.books.shape[0]):
-        _fill_book(world, book, seed, opening_qty, opening_levels, half_spread)
+        _fill_book(world, book, seed)
         feed.publish(world, book)
     for agent in range(world.agents.shape[0]):
-        _first_wake(world, agent, withdraw_at)
+        _first_wake(world, agent)
     for external in range(world.externals.shape[0]):
-        agent = world.externals[external]
-        agent["mid"] = world.fundamentals[world.books[agent["book"]]["symbol"]]["value"]
-        if agent["interval"] > 0:
-            schedule_capture(world, external)
+        roles.begin(world, external)
+        schedule_capture(world, external)
 
 
 @kernel
@@ -79,7 +78,7 @@ def _key_streams(world: World, seed):
 
 
 @kernel
-def _first_wake(world: World, agent, withdraw_at):
+def _first_wake(world: World, agent):
     """Draw an agent's first wakeup: within its usual interval after the open, or anywhere in the session."""
     record = world.agents[agent]
     opened, closed = world.clock[0]["session_open"], world.clock[0]["session_close"]
@@ -87,7 +86,7 @@ def _first_wake(world: World, agent, withdraw_at):
     if record["kind"] == EXTERNAL:
         return
     if record["kind"] == OPENING:
-        time = withdraw_at
+        time = world.opening[0]["withdraw_at"]
     elif record["kind"] == RECORDED_FLOW:
         time = next_row_time(world)
     elif record["rhythm"] == ONCE:
@@ -100,15 +99,21 @@ def _first_wake(world: World, agent, withdraw_at):
 
 
 @kernel
-def _fill_book(world: World, book, seed, mean_qty, levels, half_spread):
-    """Put resting orders on both sides about the fundamental value; they belong to agent 0."""
+def _fill_book(world: World, book, seed):
+    """Put resting orders on both sides about the fundamental value; they belong to agent 0.
+
+    The opening book ends where the window of prices does.
+    """
+    opening = world.opening[0]
     stream = world.agents[0]["stream"]
     world.streams[stream] = streams.key_of(seed, streams.OPENING_ROLE, book)
     mid = int(world.fundamentals[world.books[book]["symbol"]]["value"] + 0.5)
-    for i in range(levels):
+    for i in range(opening["levels"]):
         for side in (1, -1):
-            qty = 1 + int(streams.exponential(world.streams, stream, mean_qty))
-            _rest_opening_order(world, book, side, mid - side * (half_spread + i), qty)
+            qty = 1 + int(streams.exponential(world.streams, stream, opening["mean_shares"]))
+            price = mid - side * (opening["half_spread"] + i)
+            if order_book.in_window(world, book, price):
+                _rest_opening_order(world, book, side, price, min(qty, MOST_OPENING_SHARES))
     world.books[book]["changed"] = 0
 
 
@@ -117,12 +122,5 @@ def _rest_opening_order(world: World, book, side, price, qty):
     slot = order_book.allocate(world)
     if slot == NONE:
         raise OverflowError("order table full: raise capacity.orders of the scenario")
-    order = world.orders[slot]
-    order["owner"] = 0
-    order["book"] = book
-    order["side"] = side
-    order["price"] = price
-    order["qty"] = qty
-    order["kind"] = LIMIT
-    order["tif"] = GTC
+    order_book.write_order(world, slot, 0, book, side, price, qty, LIMIT, GTC, 0, 0, NO_INTENT)
     rest(world, slot)

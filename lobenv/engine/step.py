@@ -1,131 +1,178 @@
-"""The one compiled entry to the market: brings markets of a batch to their next decision.
+"""The one compiled entry to the market: brings markets of a batch to their next decision, or carries out a request.
 
-Everything that drives a market with external agents goes through here, whatever face it shows, so that there is one
+Everything that drives a market goes through here, whatever face it shows and whoever trades in it, so that there is one
 dynamics and one program to compile.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from lobenv.compiled import kernel
-from lobenv.engine.event_loop import close_session, run
+from lobenv.engine.event_loop import close_session
+from lobenv.engine.layout import market, outputs
+from lobenv.engine.requests import carry_out
 from lobenv.engine.start import start
+from lobenv.engine.views import run_telling_views
 from lobenv.market import exchange
-from lobenv.market.tables import (
-    REACHED,
-    World,
-)
-from lobenv.roles.maker.action import act, write_mask
-from lobenv.roles.maker.observation import observe
-from lobenv.roles.maker.reward import pay, write_state
-from lobenv.tape.reasons import (
-    REASON_SESSION_END,
-)
+from lobenv.market.tables import DECISION, ENDED, KILLED, NEVER, NONE, REACHED, RUNNING, World
+from lobenv.roles import dispatch as roles
+from lobenv.tape.reasons import REASON_SESSION_END
 
 # What to do with a market
-IDLE, RESET, STEP, CONTINUE = 0, 1, 2, 3
-# How its session stands
-RUNNING, CLOSED, KILLED = 0, 1, 2
+IDLE, RESET, STEP, CONTINUE, DECIDE, REQUEST = range(6)
 
+# What decisions of external agents are to a run
+IGNORED, AWAITED, MADE = range(3)
 
-@kernel
-def market(worlds: World, e):
-    """The e-th market of a batch."""
-    return World(
-        worlds.clock[e],
-        worlds.books[e],
-        worlds.levels[e],
-        worlds.orders[e],
-        worlds.messages[e],
-        worlds.events[e],
-        worlds.wakes[e],
-        worlds.agents[e],
-        worlds.memory[e],
-        worlds.accounts[e],
-        worlds.sessions[e],
-        worlds.links[e],
-        worlds.streams[e],
-        worlds.feed[e],
-        worlds.fundamentals[e],
-        worlds.externals[e],
-        worlds.captures[e],
-        worlds.inbox[e],
-        worlds.fills[e],
-        worlds.tape[e],
-        worlds.recording[e],
-    )
+INTERRUPTED = -1  # status of a market whose run did not come to its end
+
+CONTROL = np.dtype(
+    [
+        ("todo", "i8"),  # IDLE, RESET, STEP, CONTINUE, DECIDE or REQUEST; IDLE again when it is done
+        ("stop", "i8"),  # time to stop at [ns]; NEVER for the next decision alone
+        ("decisions", "i8"),  # IGNORED; AWAITED: stop at the next; MADE: and show the agents what they decide on
+        ("status", "i8"),  # why it stopped: REACHED, TAPE_FULL, ATTENTION, DECISION or INTERRUPTED
+        ("decision", "i8"),  # written: time of the next decision [ns], NEVER for none
+        ("seed", "u8"),  # used by RESET
+        ("order_id", "i8"),  # from here on: used by REQUEST
+        ("price", "i8"),
+        ("qty", "i8"),
+        ("peak", "i8"),
+        ("answer", "i8"),
+        ("request", "i4"),
+        ("agent", "i4"),
+        ("book", "i4"),
+        ("side", "i4"),
+        ("kind", "i4"),
+        ("tif", "i4"),
+        ("flags", "i4"),
+    ],
+    align=True,
+)
 
 
 @kernel(entry=True)
-def advance(worlds, task, opening, todo, until, seeds, actions, out, low, high):
-    """Bring markets low … high-1 of a batch to their next decision, or to a given time.
+def advance(memory, places, control, actions, low, high):
+    """Do with markets low … high-1 of a batch what their control says.
 
     Args:
-        worlds: World with a leading axis E, changed in place.
-        task: (1,) TASK.
-        opening: (4,) float64: mean shares a level, levels, half-spread, withdrawal time of the opening book.
-        todo: (E,) int8: IDLE, RESET, STEP or CONTINUE.
-        until: Time to stop at [ns]; -1 for the next decision of the external agents.
-        seeds: (E,) uint64, used by RESET.
+        memory: (E, row_bytes) uint8, changed in place.
+        places: Of the layout.
+        control: (E,) CONTROL, changed in place.
         actions: (E, K, ACTION_WIDTH) float64, used by STEP.
-        out: Outputs, each with leading axes (E, K) but the last two (E,): observation float32, reward, parts, state,
-            mask int8, session int8, status int8.
         low: First market.
         high: One past the last.
     """
     for e in range(low, high):
-        if todo[e] == IDLE:
-            continue
-        world = market(worlds, e)
-        if todo[e] == RESET:
-            start(world, seeds[e], opening[0], int(opening[1]), int(opening[2]), int(opening[3]))
-        elif todo[e] == STEP:
-            _act(world, task[0], actions[e])
-        stop = until if until >= 0 else _next_decision(world)
-        out.status[e] = run(world, stop)
-        if out.status[e] == REACHED and until < 0:
-            _decide(world, task[0], out, e)
+        own = control[e]
+        if own["todo"] != IDLE:
+            own["status"] = INTERRUPTED
+            own["status"] = _carry_out(market(memory, places, e), outputs(memory, places, e), own, actions[e])
+            own["todo"] = IDLE
 
 
 @kernel
-def _act(world: World, task, actions):
+def _carry_out(world: World, out, control, actions):
+    """Do with one market what its control says; why it stopped."""
+    todo = control["todo"]
+    if todo == REQUEST:
+        carry_out(world, control)
+        return REACHED
+    if todo == DECIDE:
+        return _decide(world, out)
+    if todo == RESET:
+        start(world, control["seed"])
+        out.session[:] = RUNNING
+    elif todo == STEP:
+        _act(world, actions)
+    world.clock[0]["attention"] = NONE
+    if control["decisions"] == IGNORED:
+        return run_telling_views(world, control["stop"])
+    decision = next_decision(world)
+    control["decision"] = decision
+    status = run_telling_views(world, min(control["stop"], decision))
+    if status == REACHED and world.clock[0]["now"] == decision and control["decisions"] == MADE:
+        return _decide(world, out)
+    return status
+
+
+@kernel
+def _act(world: World, actions):
+    """Carry out the actions of the agents whose decision is due."""
     for k in range(world.externals.shape[0]):
-        act(world, task, k, actions[k])
-        world.externals[k]["decision"] += 1
+        agent = world.externals[k]
+        if agent["due"]:
+            roles.act(world, k, actions[k])
+            agent["decision"] += 1
+            agent["due"] = 0
 
 
 @kernel
-def _next_decision(world: World):
-    agent = world.externals[0]
+def next_decision(world: World):
+    """When the next of the external agents with a role decides [ns], NEVER where none does any more."""
+    time = NEVER
+    for k in range(world.externals.shape[0]):
+        time = min(time, _decision_of(world, k))
+    return time
+
+
+@kernel
+def _decision_of(world: World, k):
+    agent = world.externals[k]
+    if agent["role"] == roles.NO_ROLE or agent["status"] != RUNNING or agent["interval"] == 0:
+        return NEVER
     return agent["first_decision"] + agent["decision"] * agent["interval"]
 
 
 @kernel
-def _decide(world: World, task, out, e):
-    """Settle the session if it has ended, then write what the agents see and what they are paid."""
-    agents = world.externals.shape[0]
-    killed = False
-    for k in range(agents):
+def _decide(world: World, out):
+    """Show those agents whose decision is due what they decide on, and what they are paid; end what has ended."""
+    now = world.clock[0]["now"]
+    for k in range(world.externals.shape[0]):
         agent = world.externals[k]
-        exchange.check_risk(world, agent["agent"], agent["book"])
-        killed = killed or world.accounts[agent["agent"], agent["book"]]["killed"] != 0
-    ended = killed or world.externals[0]["decision"] >= task["steps"]
-    for k in range(agents):
-        held = _liquidate(world, k) if ended else 0
-        observe(world, task, k, out.observation[e, k])
-        out.reward[e, k] = pay(world, task, k, ended, held, out.parts[e, k])
-        if not ended:
-            write_mask(world, task, k, out.mask[e, k])
-        write_state(world, task, k, out.state[e, k])
-    if ended:
+        agent["due"] = 1 if _decision_of(world, k) == now else 0
+        out.due[k] = agent["due"]
+        out.reward[k] = 0.0
+        if agent["due"]:
+            exchange.check_risk(world, agent["agent"], agent["book"])
+    for k in range(world.externals.shape[0]):
+        if world.externals[k]["due"]:
+            _show(world, out, k)
+    if next_decision(world) == NEVER:
         close_session(world)
-    out.session[e] = RUNNING
+    return DECISION
+
+
+@kernel
+def _show(world: World, out, k):
+    """Write what an agent sees and is paid; liquidate it first where its session is over."""
+    agent = world.externals[k]
+    killed = world.accounts[agent["agent"], agent["book"]]["killed"] != 0
+    ended = killed or _is_over(world, agent)
+    held = _liquidate(world, k) if ended else 0
+    roles.observe(world, k, out.observation[k])
+    out.reward[k] = roles.pay(world, k, ended, held, out.parts[k])
+    if not ended:
+        roles.write_mask(world, k, out.mask[k])
+    roles.write_state(world, k, out.state[k])
     if ended:
-        out.session[e] = KILLED if killed else CLOSED
+        agent["status"] = KILLED if killed else ENDED
+        agent["due"] = 0
+    out.session[k] = agent["status"]
+
+
+@kernel
+def _is_over(world: World, agent):
+    """Whether an agent has made all its decisions, or where it has no number of them, the market has closed."""
+    if agent["steps"] > 0:
+        return agent["decision"] >= agent["steps"]
+    return world.clock[0]["now"] >= world.clock[0]["session_close"]
 
 
 @kernel
 def _liquidate(world: World, external):
-    """Cancel an agent's quotes and close its position at the exchange, taker fees included; the shares it held."""
+    """Cancel an agent's orders and close its position at the exchange, taker fees included; the shares it held."""
     agent = world.externals[external]
     held = world.accounts[agent["agent"], agent["book"]]["position"]
     exchange.cancel_all(world, agent["agent"], agent["book"], REASON_SESSION_END)

@@ -101,7 +101,7 @@ class Interface:
             if not np.isfinite(array).all():
                 raise ValueError(f"action must be finite, got {array[~np.isfinite(array)][0]}")
             return array
-        sizes = np.array(actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.MULTIDISCRETE)
+        sizes = np.array(actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.CHOICES)
         allowed = ((array >= 0) & (array < sizes) & (array == np.floor(array))).all(axis=2)
         if not allowed.all():
             raise ValueError(f"action must be whole and below {sizes.tolist()}, got {array[~allowed][0].tolist()}")
@@ -142,7 +142,7 @@ def _action_space(mode: ActionMode) -> spaces.Space[Any]:
         return spaces.Box(-1.0, 1.0, (2,), np.float32)
     if mode == "discrete":
         return spaces.Discrete(actions.DISCRETE_ACTIONS)
-    return spaces.MultiDiscrete(list(actions.MULTIDISCRETE))
+    return spaces.MultiDiscrete(list(actions.CHOICES))
 
 
 def _observation_space(form: str) -> spaces.Space[Any]:

@@ -9,8 +9,8 @@ import gymnasium as gym
 import numpy as np
 
 from lobenv.engine.batch import Batch, Snapshot
-from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import Episodes, Interface, Source, configure, info_of
+from lobenv.market.tables import RUNNING
 from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 
@@ -167,11 +167,11 @@ class MarketMakingEnv(gym.Env[Any, Any]):
             gymnasium.error.ResetNeeded: There is no running session.
             ValueError: The action is not of the action space.
         """
-        if self.batch.out.session[0] != RUNNING:
+        if self.batch.out.session[0, 0] != RUNNING:
             raise gym.error.ResetNeeded("the session has not begun or is over: call reset()")
         self.batch.step(self.interface.encode(action, 1))
         self._remember()
-        terminated = bool(self.batch.out.session[0] != RUNNING)
+        terminated = bool(self.batch.out.session[0, 0] != RUNNING)
         info = info_of(self.batch, 0, self.interface)
         return self._observation(), float(self.batch.out.reward[0, 0]), terminated, False, info
 

@@ -11,7 +11,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lobenv.engine.batch import Batch, Snapshot
-from lobenv.engine.step import RUNNING
 from lobenv.envs.interface import (
     Episodes,
     Interface,
@@ -21,6 +20,7 @@ from lobenv.envs.interface import (
     info_of,
     vector_info_of,
 )
+from lobenv.market.tables import RUNNING
 from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 
@@ -155,7 +155,7 @@ class MarketMakingVectorEnv(VectorEnv):
         """
         encoded = self.interface.encode(actions, self.num_envs)
         restarted = self._done & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
-        if ((self._done | (self.batch.out.session != RUNNING)) & ~restarted).any():
+        if ((self._done | (self.batch.out.session[:, 0] != RUNNING)) & ~restarted).any():
             raise gym.error.ResetNeeded("a session has not begun or is over: call reset()")
         if restarted.any():
             self.batch.step(encoded, np.flatnonzero(~restarted))
@@ -166,7 +166,7 @@ class MarketMakingVectorEnv(VectorEnv):
         self._steps[~restarted] += 1
         rewards = self.batch.out.reward[:, 0].copy()
         rewards[restarted] = 0.0
-        terminations = (self.batch.out.session != RUNNING) & ~restarted
+        terminations = (self.batch.out.session[:, 0] != RUNNING) & ~restarted
         truncations = np.zeros(self.num_envs, bool)
         if self.max_episode_steps is not None:
             truncations = (self._steps >= self.max_episode_steps) & ~terminations
@@ -208,7 +208,7 @@ class MarketMakingVectorEnv(VectorEnv):
         """Put one market back to where it was."""
         self.batch.restore(snapshot, env)
         self._steps[env] = self.batch.worlds.externals["decision"][env, 0]
-        self._done[env] = self.batch.out.session[env] != RUNNING
+        self._done[env] = self.batch.out.session[env, 0] != RUNNING
         if env == 0:
             self._history = []
             self._remember()

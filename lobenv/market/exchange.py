@@ -18,8 +18,10 @@ from lobenv.market.tables import (
     FOK,
     GTC,
     HALTED,
+    HIGHEST_PRICE,
     LIMIT,
     MARKET,
+    MOST_SHARES,
     NONE,
     OPEN,
     POST_ONLY,
@@ -91,7 +93,7 @@ def _check_order(world: World, slot):
         return REASON_RATE_LIMIT
     if world.accounts[owner, book]["killed"]:
         return REASON_KILLED
-    if order["qty"] <= 0:
+    if not ledger.within_bounds(world, owner, book, order["side"], order["price"], order["qty"]):
         return REASON_BAD_QUANTITY
     if order["kind"] == LIMIT and not order_book.in_window(world, book, order["price"]):
         return REASON_PRICE_BAND
@@ -189,7 +191,7 @@ def _lower(world: World, slot, qty):
     order = world.orders[slot]
     from_reserve = min(qty, order["reserve"])
     order["reserve"] -= from_reserve
-    world.accounts[order["owner"], order["book"]]["open_qty"][order_book.column(order["side"])] -= qty
+    ledger.take_off_open(world, slot, qty)
     if qty > from_reserve:
         order_book.shrink(world, slot, qty - from_reserve)
         if order_book.is_displayed(order):
@@ -207,7 +209,7 @@ def _replace(world: World, slot, price, qty):
             _lower(world, slot, left - qty)
         report_order(world, slot, REPLACED, REASON_NONE)
         return
-    reason = _check_replacement(world, slot, price, qty - left)
+    reason = _check_replacement(world, slot, price, qty, qty - left)
     if reason != REASON_NONE:
         report_order(world, slot, REJECTED, reason)
         return
@@ -225,7 +227,7 @@ def _replace(world: World, slot, price, qty):
 
 
 @kernel
-def _check_replacement(world: World, slot, price, growth):
+def _check_replacement(world: World, slot, price, qty, growth):
     """The reason to refuse a replacement, or REASON_NONE; the order then stays as it was."""
     order = world.orders[slot]
     book, owner, side = order["book"], order["owner"], order["side"]
@@ -238,6 +240,8 @@ def _check_replacement(world: World, slot, price, growth):
         return REASON_ORDER_TYPE
     if not order_book.in_window(world, book, price):
         return REASON_PRICE_BAND
+    if not ledger.within_bounds(world, owner, book, side, price, qty):
+        return REASON_BAD_QUANTITY
     if growth > 0 and not ledger.within_inventory_cap(world, owner, book, side, growth):
         return REASON_LIMIT_BREACHED
     best = world.books[book]["best"][order_book.column(-side)]
@@ -288,16 +292,8 @@ def flatten(world: World, agent, book):
     if slot == NONE:
         raise OverflowError("order table full: raise capacity.orders of the scenario")
     order = world.orders[slot]
-    order["owner"] = agent
-    order["book"] = book
-    order["side"] = -1 if position > 0 else 1
-    order["kind"] = MARKET
-    order["tif"] = GTC
-    order["flags"] = 0
-    order["label"] = LIQUIDATION
-    order["peak"] = 0
-    order["reserve"] = 0
-    order["qty"] = abs(position)
+    side, qty = -1 if position > 0 else 1, min(abs(position), MOST_SHARES)
+    order_book.write_order(world, slot, agent, book, side, 0, qty, MARKET, GTC, 0, 0, LIQUIDATION)
     order["state"] = TAKING
     _price_order(world, slot)
     matching.take(world, slot)
@@ -322,6 +318,17 @@ def settle_book(world: World, book):
     follow_reference(world, book)
     publish(world, book)
     record["changed"] = 0
+    if world.clock[0]["guarded"] > 0:
+        _watch_losses(world, book)
+
+
+@kernel
+def _watch_losses(world: World, book):
+    """Have the kill switch pulled of every external agent whose loss limit the new touch breaches."""
+    for k in range(world.externals.shape[0]):
+        agent = world.externals[k]["agent"]
+        if ledger.breaches_loss_limit(world, agent, book):
+            matching.schedule_risk_check(world, agent, book)
 
 
 @kernel
@@ -339,8 +346,8 @@ def move_window(world: World, book, base):
     """Let the window begin at another price; orders that fall out of it are cancelled with a report."""
     record = world.books[book]
     old = record["base"]
-    base = max(base, 1)
     width = world.levels.shape[1]
+    base = min(max(base, 1), HIGHEST_PRICE + 1 - width)
     if base > old:
         _clear_prices(world, book, old, min(base, old + width))
     else:

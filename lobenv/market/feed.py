@@ -10,7 +10,7 @@ from __future__ import annotations
 from lobenv.compiled import kernel
 from lobenv.market.network import feed_delay
 from lobenv.market.order_book import column, in_window, level_index, queue_ahead, slot_of
-from lobenv.market.tables import BID, DEPTH, FEED, NONE, RESTING, World
+from lobenv.market.tables import DEPTH, FEED, NONE, RESTING, World
 
 
 @kernel
@@ -89,7 +89,7 @@ def mid_of(world: World, book, view):
 
 @kernel
 def capture(world: World, external):
-    """Photograph the book for an external agent's next decision: touch, depth, the queue ahead of its own quotes."""
+    """Photograph the book for an external agent's next decision: touch and depth."""
     agent = world.externals[external]
     book = agent["book"]
     index = agent["capture"]
@@ -107,11 +107,11 @@ def capture(world: World, external):
             price = record["shown"][i] - (1 - 2 * i) * tick
             inside = in_window(world, book, price) and in_window(world, book, record["shown"][i])
             view["depth"][i, tick] = world.levels[book, level_index(world, price)]["qty"] if inside else 0
-        view["ahead"][i] = _ahead_of(world, agent["quote_id"][i])
 
 
 @kernel
-def _ahead_of(world: World, order_id):
+def shares_ahead_of(world: World, order_id):
+    """Displayed shares ahead of a resting order at its price, or NONE where there is no such order."""
     slot = slot_of(world, order_id)
     if slot < 0 or world.orders[slot]["state"] != RESTING:
         return NONE
@@ -125,9 +125,12 @@ def shown_best(world: World, book, side):
 
 
 @kernel
+def has_side(world: World, book, i):
+    """Whether column i of the book displays something."""
+    return in_window(world, book, world.books[book]["shown"][i])
+
+
+@kernel
 def has_touch(world: World, book):
     """Whether both sides of the book display something."""
-    record = world.books[book]
-    return record["shown"][column(BID)] >= record["base"] and (
-        record["shown"][column(-BID)] < record["base"] + world.levels.shape[1]
-    )
+    return has_side(world, book, 0) and has_side(world, book, 1)

@@ -10,9 +10,9 @@ import numpy as np
 
 from lobenv.compiled import kernel
 from lobenv.market.order_book import column
-from lobenv.market.tables import MILLITICKS, NONE, World
+from lobenv.market.tables import MILLITICKS, MOST_CASH, MOST_SHARES, MOST_VALUE, NONE, World
+from lobenv.settings import SECOND
 
-NANOSECONDS = 1_000_000_000
 MILLION = 1_000_000
 
 
@@ -32,9 +32,16 @@ def fee_of(book, maker, price, qty):
         price: Ticks.
         qty: Shares.
     """
+    value = value_of(price, qty)
     if maker:
-        return book["maker_fee"] * qty + book["maker_ppm"] * value_of(price, qty) // MILLION
-    return book["taker_fee"] * qty + book["taker_ppm"] * value_of(price, qty) // MILLION
+        return book["maker_fee"] * qty + _millionths(value, book["maker_ppm"])
+    return book["taker_fee"] * qty + _millionths(value, book["taker_ppm"])
+
+
+@kernel
+def _millionths(value, ppm):
+    """So many millionths of a value, rounded down once; the product itself would not fit 64 bits."""
+    return value // MILLION * ppm + value % MILLION * ppm // MILLION
 
 
 @kernel
@@ -109,7 +116,7 @@ def list_order(world: World, slot):
         world.orders[account["first_order"]]["previous_own"] = slot
     account["first_order"] = slot
     account["open_orders"] += 1
-    account["open_qty"][column(order["side"])] += order["qty"] + order["reserve"]
+    _count_open(world, order, order["qty"] + order["reserve"])
 
 
 @kernel
@@ -125,7 +132,21 @@ def unlist_order(world: World, slot):
     if after >= 0:
         world.orders[after]["previous_own"] = before
     account["open_orders"] -= 1
-    account["open_qty"][column(order["side"])] -= order["qty"] + order["reserve"]
+    _count_open(world, order, -(order["qty"] + order["reserve"]))
+
+
+@kernel
+def _count_open(world: World, order, change):
+    """Count open shares that come or go, for the owner and for the book."""
+    i = column(order["side"])
+    world.accounts[order["owner"], order["book"]]["open_qty"][i] += change
+    world.books[order["book"]]["resting"][i] += change
+
+
+@kernel
+def take_off_open(world: World, slot, qty):
+    """Count shares that a resting order has lost."""
+    _count_open(world, world.orders[slot], -np.int64(qty))
 
 
 @kernel
@@ -139,13 +160,22 @@ def within_inventory_cap(world: World, agent, book, side, qty):
 
 
 @kernel
+def within_bounds(world: World, agent, book, side, price, qty):
+    """Whether an order of this size and value can be counted: no sum of shares or money may leave its field."""
+    if qty <= 0 or world.books[book]["resting"][column(side)] + qty > MOST_SHARES:
+        return False
+    dearest = np.int64(max(price, world.books[book]["last_price"], 1))
+    return dearest * qty <= MOST_VALUE // MILLITICKS and abs(world.accounts[agent, book]["cash"]) <= MOST_CASH
+
+
+@kernel
 def within_order_rate(world: World, agent, book):
     """Count a message of the agent at the exchange; whether this second's count is within its limit."""
     limit = world.agents[agent]["order_rate"]
     if limit == 0:
         return True
     account = world.accounts[agent, book]
-    second = world.clock[0]["now"] // NANOSECONDS
+    second = world.clock[0]["now"] // SECOND
     if account["rate_second"] != second:
         account["rate_second"] = second
         account["rate_count"] = 0

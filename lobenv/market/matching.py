@@ -80,7 +80,9 @@ def _execute(world: World, slot, maker):
     """Trade the incoming order with the first resting one, at the resting one's price."""
     order, resting = world.orders[slot], world.orders[maker]
     book, side, price = order["book"], order["side"], resting["price"]
-    qty = min(order["qty"], resting["qty"])
+    displayed = min(order["qty"], resting["qty"])
+    undisplayed = _from_reserve(world, slot, maker)
+    qty = displayed + undisplayed
     record_book = world.books[book]
     twice_mid = ledger.twice_mid_of(world, book)
     taker_fee = ledger.fee_of(record_book, 0, price, qty)
@@ -92,13 +94,27 @@ def _execute(world: World, slot, maker):
     remaining = order["qty"]
     kind = FILL if remaining == 0 else PARTIAL
     send_report(world, order["owner"], book, kind, REASON_NONE, order["id"], side, price, qty, remaining, taker_fee, 0)
-    _schedule_risk_check(world, order["owner"], book)
-    _schedule_risk_check(world, resting["owner"], book)
-    _serve(world, maker, slot, qty, maker_fee)
+    schedule_risk_check(world, order["owner"], book)
+    schedule_risk_check(world, resting["owner"], book)
+    _serve(world, maker, slot, displayed, undisplayed, maker_fee)
 
 
 @kernel
-def _schedule_risk_check(world: World, agent, book):
+def _from_reserve(world: World, slot, maker):
+    """Shares that the incoming order takes of an iceberg beyond what it displays.
+
+    An iceberg that stands alone in its queue would be first again after every peak: what the order still wants is
+    traded in one piece, so that a small peak does not make a thousand executions of one.
+    """
+    order, resting = world.orders[slot], world.orders[maker]
+    level = world.levels[resting["book"], order_book.level_index(world, resting["price"])]
+    if resting["reserve"] == 0 or level["head"] != maker or level["tail"] != maker:
+        return 0
+    return min(max(order["qty"] - resting["qty"], 0), resting["reserve"])
+
+
+@kernel
+def schedule_risk_check(world: World, agent, book):
     """Have the loss limit of a trader looked at once this message is dealt with."""
     if world.agents[agent]["loss_limit"] > 0:
         events.schedule(world, world.clock[0]["now"], RISK_CHECK, agent * world.books.shape[0] + book)
@@ -118,38 +134,46 @@ def _count_trade(world: World, book, side, price, qty):
 
 
 @kernel
-def _serve(world: World, maker, taker, qty, fee):
+def _serve(world: World, maker, taker, displayed, undisplayed, fee):
     """Take executed shares off a resting order; an iceberg shows its next peak at the back of the queue."""
     resting = world.orders[maker]
-    book, side, owner = resting["book"], resting["side"], resting["owner"]
-    displayed = order_book.is_displayed(resting)
+    book, side, owner, price = resting["book"], resting["side"], resting["owner"], resting["price"]
+    kind = EXECUTE if order_book.is_displayed(resting) else EXECUTE_HIDDEN
+    qty = displayed + undisplayed
     remaining = resting["qty"] + resting["reserve"] - qty
-    world.accounts[owner, book]["open_qty"][order_book.column(side)] -= qty
-    refreshed = False
-    if qty < resting["qty"]:
-        order_book.shrink(world, maker, qty)
-    else:
+    ledger.take_off_open(world, maker, qty)
+    is_exhausted = displayed == resting["qty"]
+    if is_exhausted:
         order_book.leave(world, maker)
         resting["qty"] = 0
-        refreshed = resting["reserve"] > 0
-    kind = EXECUTE if displayed else EXECUTE_HIDDEN
-    record_execution(world, kind, maker, taker, qty)
+        resting["reserve"] -= undisplayed
+    else:
+        order_book.shrink(world, maker, displayed)
+    record_execution(world, kind, maker, taker, displayed)
+    if undisplayed > 0:
+        record_execution(world, EXECUTE_HIDDEN, maker, taker, undisplayed)
     report = PARTIAL if remaining > 0 else FILL
-    send_report(world, owner, book, report, REASON_NONE, resting["id"], side, resting["price"], qty, remaining, fee, 1)
-    if refreshed:
-        _refresh(world, maker)
-    elif remaining == 0:
-        ledger.unlist_order(world, maker)
-        if resting["kind"] > LIMIT:
-            unlist_pegged(world, maker)
-        order_book.release(world, maker)
+    send_report(world, owner, book, report, REASON_NONE, resting["id"], side, price, qty, remaining, fee, 1)
+    if remaining == 0:
+        _end_maker(world, maker)
+    elif is_exhausted:
+        _refresh(world, maker, undisplayed)
 
 
 @kernel
-def _refresh(world: World, slot):
-    """Show the next peak of an iceberg at the back of the queue."""
+def _end_maker(world: World, slot):
+    """Free the slot of a resting order that has executed wholly."""
+    ledger.unlist_order(world, slot)
+    if world.orders[slot]["kind"] > LIMIT:
+        unlist_pegged(world, slot)
+    order_book.release(world, slot)
+
+
+@kernel
+def _refresh(world: World, slot, undisplayed):
+    """Show the next peak of an iceberg at the back of the queue, less what has been taken of that peak already."""
     order = world.orders[slot]
-    order["qty"] = min(order["peak"], order["reserve"])
+    order["qty"] = min(order["peak"] - undisplayed % order["peak"], order["reserve"])
     order["reserve"] -= order["qty"]
     order_book.enter(world, slot)
     record_order(world, ADD, slot, order["qty"], REASON_NONE)

@@ -200,6 +200,24 @@ def allocate(world: World):
 
 
 @kernel
+def write_order(world: World, slot, owner, book, side, price, qty, kind, tif, flags, peak, label):
+    """Fill the record of a new order; the arguments are its fields."""
+    order = world.orders[slot]
+    order["owner"] = owner
+    order["book"] = book
+    order["side"] = side
+    order["price"] = price
+    order["limit"] = price
+    order["qty"] = qty
+    order["reserve"] = 0
+    order["peak"] = peak
+    order["kind"] = kind
+    order["tif"] = tif
+    order["flags"] = flags
+    order["label"] = label
+
+
+@kernel
 def release(world: World, slot):
     """Give an order slot back."""
     world.orders[slot]["state"] = FREE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lobenv.compiled import kernel
 from lobenv.market import events, order_book
 from lobenv.market.network import travel
@@ -11,9 +13,11 @@ from lobenv.market.tables import (
     CANCEL_ALL,
     FOK,
     GTC,
+    HIGHEST_PRICE,
     IOC,
     LIMIT,
     MARKET,
+    MOST_SHARES,
     NEW_ORDER,
     NONE,
     ORDER_ENTRY,
@@ -49,29 +53,21 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
     Returns:
         The id of the order, or 0 where the exchange has no room for another order; a rejection is then on its way.
     """
+    price, qty = _fitting(price, HIGHEST_PRICE), _fitting(qty, MOST_SHARES)
     account = world.accounts[agent, book]
     account["orders_sent"] += 1
     account["quantity_sent"] += qty
+    if kind == MARKET or tif != GTC:
+        account["quantity_taking"] += qty
     slot = order_book.allocate(world)
     if slot == NONE:
         account["rejected"] += 1
         send_report(world, agent, book, REJECTED, REASON_TABLE_FULL, 0, side, price, qty, 0, 0, 0)
         return 0
-    order = world.orders[slot]
-    order["owner"] = agent
-    order["price"] = price
-    order["limit"] = price
-    order["qty"] = qty
-    order["reserve"] = 0
-    order["peak"] = peak
-    order["book"] = book
-    order["side"] = side
-    order["kind"] = kind
-    order["tif"] = tif
-    order["flags"] = flags
-    order["label"] = world.agents[agent]["label"]
-    order["state"] = TRAVELLING
-    order_id = order["id"]
+    label, peak = world.agents[agent]["label"], _fitting(peak, MOST_SHARES)
+    order_book.write_order(world, slot, agent, book, side, price, qty, kind, tif, flags, peak, label)
+    world.orders[slot]["state"] = TRAVELLING
+    order_id = world.orders[slot]["id"]
     arrival = travel(world, agent, book, ORDER_ENTRY, world.clock[0]["now"] + world.agents[agent]["computation"])
     if arrival < 0:
         world.clock[0]["lost"] += 1
@@ -79,6 +75,12 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
     else:
         events.schedule(world, arrival, NEW_ORDER, slot)
     return order_id
+
+
+@kernel
+def _fitting(number, most):
+    """A number that fits its field of a message: one beyond `most` stays beyond it, so that the exchange refuses it."""
+    return min(max(np.int64(number), -most - 1), most + 1)
 
 
 @kernel
@@ -123,8 +125,8 @@ def _send_request(world: World, agent, book, kind, order_id, price, qty):
     message["owner"] = agent
     message["book"] = book
     message["kind"] = kind
-    message["price"] = price
-    message["qty"] = qty
+    message["price"] = _fitting(price, HIGHEST_PRICE)
+    message["qty"] = _fitting(qty, MOST_SHARES)
     events.schedule(world, arrival, REQUEST, slot)
 
 

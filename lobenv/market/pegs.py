@@ -7,6 +7,7 @@ from lobenv.market import ledger, matching, order_book
 from lobenv.market.feed import has_touch
 from lobenv.market.resting import crosses, end_taker, match_and_rest
 from lobenv.market.tables import (
+    NO_PRICE,
     NONE,
     OPEN,
     PEG_PRIMARY,
@@ -26,7 +27,7 @@ MOST_MOVES = 1024  # of pegged orders after one message, against two that would 
 
 @kernel
 def peg_price(world: World, slot):
-    """Where a pegged order belongs now [ticks], or 0 where the book gives no reference.
+    """Where a pegged order belongs now [ticks], or NO_PRICE where the book gives no reference.
 
     A primary peg stands at its own side's best; a midpoint peg at the mid, rounded away from the other side. Neither
     goes beyond the order's limit.
@@ -37,11 +38,11 @@ def peg_price(world: World, slot):
     own = shown[order_book.column(side)]
     if order["kind"] == PEG_PRIMARY:
         if own == order_book.outside(world, book, side):
-            return 0
+            return NO_PRICE
         target = own
     else:
         if not has_touch(world, book):
-            return 0
+            return NO_PRICE
         total = shown[0] + shown[1]
         target = total // 2 if side > 0 else (total + 1) // 2
     return target if side * (target - order["limit"]) <= 0 else order["limit"]
@@ -51,7 +52,7 @@ def peg_price(world: World, slot):
 def price_pegged(world: World, slot):
     """Price a pegged order on arrival; the reason to refuse it, or REASON_NONE."""
     target = peg_price(world, slot)
-    if target == 0:
+    if target == NO_PRICE:
         return REASON_NO_REFERENCE
     if not order_book.in_window(world, world.orders[slot]["book"], target):
         return REASON_PRICE_BAND
@@ -89,7 +90,7 @@ def _first_misplaced(world: World, book):
     slot = world.books[book]["first_pegged"]
     while slot >= 0:
         target = peg_price(world, slot)
-        if target != 0 and target != world.orders[slot]["price"] and order_book.in_window(world, book, target):
+        if target != NO_PRICE and target != world.orders[slot]["price"] and order_book.in_window(world, book, target):
             return slot
         slot = world.orders[slot]["next_pegged"]
     return NONE

@@ -6,15 +6,10 @@ from lobenv.compiled import kernel
 from lobenv.market import events, ledger
 from lobenv.market.network import travel
 from lobenv.market.tables import (
-    ACK,
     FILL,
     NONE,
     PARTIAL,
-    QUOTE_CANCELLING,
-    QUOTE_LIVE,
-    QUOTE_NONE,
     REJECTED,
-    REPLACED,
     REPORT,
     REPORTING,
     World,
@@ -114,7 +109,7 @@ def deliver(world: World, slot):
 
 @kernel
 def _receive(world: World, external, slot):
-    """Copy a report to the inbox and bring the external agent's picture of its quotes up to date."""
+    """Copy a report to the inbox of the external agents, and see to it that one that asked is told."""
     message = world.messages[slot]
     count = world.clock[0]["inbox_count"]
     row = world.inbox[count % world.inbox.shape[0]]
@@ -132,26 +127,5 @@ def _receive(world: World, external, slot):
     row["side"] = message["side"]
     row["maker"] = message["maker"]
     world.clock[0]["inbox_count"] = count + 1
-    _update_quote(world.externals[external], message)
     if world.externals[external]["wants_reports"]:
         world.clock[0]["attention"] = external
-
-
-@kernel
-def _update_quote(agent, message):
-    """Follow the reported life of the two quotes."""
-    kind = message["kind"]
-    for i in range(2):
-        if agent["quote_state"][i] == QUOTE_NONE or agent["quote_id"][i] != message["order_id"]:
-            continue
-        if kind == PARTIAL:
-            agent["quote_qty"][i] = message["remaining"]
-        elif kind == ACK or kind == REPLACED or (kind == REJECTED and message["remaining"] > 0):
-            # A refused request leaves the order resting as it was.
-            agent["quote_price"][i] = message["price"]
-            agent["quote_qty"][i] = message["remaining"]
-            if agent["quote_state"][i] != QUOTE_CANCELLING:
-                agent["quote_state"][i] = QUOTE_LIVE
-        else:
-            agent["quote_state"][i] = QUOTE_NONE
-            agent["quote_qty"][i] = 0

@@ -20,8 +20,12 @@ from lobenv.tape.schema import RECORD
 MILLITICKS = 1000
 NEVER = np.int64(2**62)  # a time that does not come
 NONE = -1  # no slot, no agent, no order
+NO_PRICE = -(2**31)  # below every price that an order can have
+HIGHEST_PRICE = 2**30 - 1  # ticks; twice a price fits 32 bits
+MOST_SHARES = 2**31 - 2  # of an order, and of all that rests on a side of a book
+MOST_VALUE = 2**55  # of an order [milliticks x shares]
+MOST_CASH = 2**61  # of an account, either way [milliticks x shares]
 DEPTH = 10  # ticks a side in a capture of the book
-HORIZONS = 3  # time constants of the features kept for an external agent
 
 # Sides of a book
 BID, ASK = 1, -1
@@ -80,10 +84,10 @@ CONSTANT, UNIFORM, LOGNORMAL = 0, 1, 2
 POISSON, REGULAR, ONCE = 0, 1, 2
 
 # Why the kernel handed back control
-REACHED, TAPE_FULL, ATTENTION = 0, 1, 2
+REACHED, TAPE_FULL, ATTENTION, DECISION = 0, 1, 2, 3
 
-# Life of an external agent's quote, as far as it knows
-QUOTE_NONE, QUOTE_PENDING, QUOTE_LIVE, QUOTE_CANCELLING = 0, 1, 2, 3
+# How the session of an external agent stands
+RUNNING, ENDED, KILLED = 0, 1, 2
 
 
 def _dtype(*fields: tuple) -> np.dtype:
@@ -92,6 +96,7 @@ def _dtype(*fields: tuple) -> np.dtype:
 
 CLOCK = _dtype(
     ("now", "i8"),  # ns
+    ("seed", "u8"),  # of everything random in this market
     ("session_open", "i8"),  # ns
     ("session_close", "i8"),  # ns
     ("sequence", "i8"),  # next tie-breaking number
@@ -111,6 +116,14 @@ CLOCK = _dtype(
     ("free_order", "i4"),  # head of the list of free order slots
     ("free_message", "i4"),  # head of the list of free message slots
     ("attention", "i4"),  # external agent that a report has just reached, when it asked to be told
+    ("guarded", "i4"),  # external agents with a loss limit
+)
+
+OPENING = _dtype(
+    ("mean_shares", "f8"),  # at a level of the opening book
+    ("withdraw_at", "i8"),  # when what is left of it is withdrawn [ns]
+    ("levels", "i4"),  # a side; 0 for none
+    ("half_spread", "i4"),  # distance of its best levels from the fundamental value [ticks]
 )
 
 BOOK = _dtype(
@@ -121,6 +134,7 @@ BOOK = _dtype(
     ("best", "i4", (2,)),  # best price of any order a side [ticks]; one outside the window where there is none
     ("shown", "i4", (2,)),  # best displayed price a side [ticks]; one outside the window where there is none
     ("shown_qty", "i4", (2,)),  # displayed there [shares]
+    ("resting", "i8", (2,)),  # all open shares a side, undisplayed ones too
     ("last_price", "i4"),  # of the last trade [ticks]; 0 before the first
     ("first_pegged", "i4"),  # the pegged order that has stood longest where it is
     ("last_pegged", "i4"),
@@ -235,6 +249,7 @@ ACCOUNT = _dtype(
     ("replaces_sent", "i8"),
     ("rejected", "i8"),
     ("quantity_sent", "i8"),  # shares, of new orders and of replacements
+    ("quantity_taking", "i8"),  # of these, in orders that never rest
     ("rate_second", "i8"),  # the second that the rate limit counts in
     ("rate_count", "i4"),
     ("open_orders", "i4"),
@@ -282,31 +297,24 @@ FUNDAMENTAL = _dtype(
 )
 
 EXTERNAL = _dtype(
-    ("interval", "i8"),  # between decisions [ns]
+    ("interval", "i8"),  # between decisions or timers [ns]; 0 for none
     ("first_decision", "i8"),  # ns
     ("decision", "i8"),  # index of the last decision
+    ("steps", "i8"),  # decisions of its session; 0 for no end
     ("capture", "i8"),  # index of the decision whose view is captured next
-    ("quote_id", "i8", (2,)),
-    ("quote_sent", "i8", (2,)),  # ns
-    ("quote_price", "i4", (2,)),
-    ("quote_qty", "i4", (2,)),  # open, as reported
-    ("quote_state", "i4", (2,)),
-    ("view_time", "i8"),  # of the view the features below were last updated with
-    ("buy_volume", "i8"),
-    ("sell_volume", "i8"),
-    ("trades", "i8"),
-    ("mid", "f8"),  # ticks
-    ("views", "i8"),  # views taken in so far
-    ("flow", "f8", (HORIZONS,)),  # shares
-    ("mid_mean", "f8", (HORIZONS,)),  # ticks
-    ("variance", "f8"),  # ticks^2 per s
-    ("trade_rate", "f8"),  # 1/s
-    ("value", "i8"),  # P&L at the last decision [milliticks x shares]
-    ("twice_mid", "i8"),  # twice the mid at the last decision, as the exchange had it
-    ("held", "i8"),  # shares held at the last decision, as the exchange had it
     ("agent", "i4"),
     ("book", "i4"),
+    ("role", "i4"),  # how it acts and is paid; NO_ROLE for a strategy
+    ("status", "i4"),  # RUNNING, ENDED or KILLED
+    ("due", "i4"),  # it has been shown a view and its action is awaited
     ("wants_reports", "i4"),  # hand back control when a report reaches it
+)
+
+WATCH = _dtype(
+    ("next", "i8"),  # index of the view that reaches the agent next, counted from the book's first
+    ("arrival", "i8"),  # when it does [ns]; NEVER while it is not known
+    ("agent", "i4"),  # NONE while nobody follows the book here
+    ("book", "i4"),
 )
 
 CAPTURED = _dtype(
@@ -315,7 +323,7 @@ CAPTURED = _dtype(
     ("buy_volume", "i8"),
     ("sell_volume", "i8"),
     ("trades", "i8"),
-    ("ahead", "i8", (2,)),  # displayed shares ahead of the agent's quote, NONE where it does not rest
+    ("ahead", "i8", (2,)),  # displayed shares ahead of two orders that the agent's role names, NONE where one rests not
     ("price", "i4", (2,)),
     ("depth", "i4", (2, DEPTH)),  # displayed shares at each tick from the touch
     ("state", "i4"),
@@ -387,6 +395,8 @@ class World(NamedTuple):
     fills: np.ndarray  # (R,) EXECUTED, ring of external agents' executions, for evaluation
     tape: np.ndarray  # (T,) RECORD; no row switches it off
     recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
+    opening: np.ndarray  # (1,) OPENING
+    watches: np.ndarray  # (F,) WATCH, books that strategies follow
 
 
 DTYPES: dict[str, np.dtype] = {
@@ -411,4 +421,6 @@ DTYPES: dict[str, np.dtype] = {
     "fills": EXECUTED,
     "tape": RECORD,
     "recording": RECORDED,
+    "opening": OPENING,
+    "watches": WATCH,
 }

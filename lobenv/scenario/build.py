@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -57,6 +58,9 @@ class External:
         flatten: The kill switch also closes its position.
         wants_reports: The kernel hands back control when a report reaches it.
         stp: Self-trade prevention.
+        steps: Decisions of its session; 0 for no end.
+        role: How it acts and is paid; None for a strategy, which does that itself.
+        follows: Indices of the books of which every view is to reach it.
     """
 
     name: str
@@ -71,6 +75,27 @@ class External:
     flatten: bool = True
     wants_reports: bool = False
     stp: int = STP_OFF
+    steps: int = 0
+    role: Role | None = None
+    follows: tuple[int, ...] = ()
+
+
+class Role(Protocol):
+    """What makes an external agent more than an owner of orders."""
+
+    @property
+    def number(self) -> int:
+        """Of its rules in `roles.dispatch`."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of its record."""
+        ...
+
+    def write(self, record: Any) -> None:
+        """Fill the record, in place."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -79,15 +104,13 @@ class Template:
 
     Attributes:
         world: Tables of one market before its first instant.
-        opening: (mean shares a level, levels, half-spread in ticks, withdrawal in ns) of the opening book.
         scenario: What it was built from.
-        first_external: Agent index of the first external agent.
+        externals: External agents; they are agents 1 … K.
     """
 
     world: World
-    opening: tuple[float, int, int, int]
     scenario: Scenario
-    first_external: int = 1
+    externals: tuple[External, ...]
 
 
 def build(
@@ -108,6 +131,7 @@ def build(
     Returns:
         The template, which no market changes.
     """
+    _check_names(scenario, externals)
     groups = [(name, config) for name, config in scenario.agents.items() if config.count]
     total = 1 + len(externals) + sum(config.count for _, config in groups)
     classes = _link_classes(scenario, externals)
@@ -119,13 +143,19 @@ def build(
     _chain_free_slots(world)
     _write_agents(world, scenario, externals, groups, classes, recording is not None)
     _write_streams(world)
-    opening = scenario.opening
-    levels = 0 if recording is not None else opening.levels
-    return Template(
-        world,
-        (opening.mean_shares, levels, opening.half_spread_ticks, round(opening.withdraw_s * SECOND)),
-        scenario,
-    )
+    _write_opening(world, scenario, recording is not None)
+    return Template(world, scenario, externals)
+
+
+def _check_names(scenario: Scenario, externals: tuple[External, ...]) -> None:
+    """A name keys random streams, so no two traders may share one."""
+    taken = {"opening", *scenario.agents}
+    for external in externals:
+        if external.name in taken:
+            raise ValueError(
+                f"external agents: name {external.name!r} is taken, by another or by a group of the scenario"
+            )
+        taken.add(external.name)
 
 
 def _symbols(scenario: Scenario) -> list[str]:
@@ -148,7 +178,14 @@ def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[L
 
 
 def _state_bytes(config: AgentConfig) -> int:
-    size = KINDS[config.kind][1].itemsize  # pyright: ignore[reportAttributeAccessIssue]
+    return _aligned(KINDS[config.kind][1].itemsize)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _role_bytes(external: External) -> int:
+    return 0 if external.role is None else _aligned(external.role.dtype.itemsize)
+
+
+def _aligned(size: int) -> int:
     return -(-size // MEMORY_ALIGNMENT) * MEMORY_ALIGNMENT
 
 
@@ -182,7 +219,7 @@ def _allocate(
         "events": (capacity.events,),
         "wakes": (total,),
         "agents": (total,),
-        "memory": (max(sum(config.count * _state_bytes(config) for _, config in groups), MEMORY_ALIGNMENT),),
+        "memory": (max(_memory_bytes(externals, groups), MEMORY_ALIGNMENT),),
         "accounts": (total, books),
         "sessions": (total, books),
         "links": (classes, len(_venues(scenario))),
@@ -195,11 +232,25 @@ def _allocate(
         "fills": (capacity.fills,),
         "tape": (capacity.tape if tape else 0,),
         "recording": (0 if recording is None else len(recording),),
+        "opening": (1,),
+        "watches": (sum(len(agent.follows) for agent in externals),),
     }
     world = World(*(np.zeros(shapes[name], dtype) for name, dtype in DTYPES.items()))
     if recording is not None:
         world.recording[:] = recording
     return world
+
+
+def _memory_bytes(externals: tuple[External, ...], groups: Sequence[tuple[str, AgentConfig]]) -> int:
+    return sum(map(_role_bytes, externals)) + sum(config.count * _state_bytes(config) for _, config in groups)
+
+
+def _write_opening(world: World, scenario: Scenario, recorded: bool) -> None:
+    record, opening = world.opening[0], scenario.opening
+    record["mean_shares"] = opening.mean_shares
+    record["levels"] = 0 if recorded else opening.levels
+    record["half_spread"] = opening.half_spread_ticks
+    record["withdraw_at"] = round(opening.withdraw_s * SECOND)
 
 
 def _write_clock(world: World, scenario: Scenario) -> None:
@@ -291,9 +342,14 @@ def _write_agents(
     first["rhythm"] = REGULAR
     first["interval"] = SECOND
     first["identity"] = _identity("opening", 0)
+    offset = 0
     for k, external in enumerate(externals):
-        _write_external(world, scenario, 1 + k, k, external, classes)
-    agent, offset = 1 + len(externals), 0
+        _write_external(world, scenario, k, offset, external, classes)
+        offset += _role_bytes(external)
+    world.watches["agent"] = NONE
+    world.watches["book"] = [book for external in externals for book in external.follows]
+    world.clock["guarded"] = sum(external.loss_limit > 0 for external in externals)
+    agent = 1 + len(externals)
     for name, config in groups:
         for index in range(config.count):
             _write_trader(world, scenario, agent, offset, name, config, index, classes)
@@ -301,8 +357,9 @@ def _write_agents(
 
 
 def _write_external(
-    world: World, scenario: Scenario, agent: int, k: int, config: External, classes: list[LinkClass]
+    world: World, scenario: Scenario, k: int, offset: int, config: External, classes: list[LinkClass]
 ) -> None:
+    agent = 1 + k
     record, own = world.agents[agent], world.externals[k]
     record["kind"] = EXTERNAL
     record["identity"] = _identity(config.name, 0)
@@ -320,6 +377,11 @@ def _write_external(
     own["interval"] = config.interval_ns
     own["first_decision"] = scenario.first_decision_ns
     own["wants_reports"] = config.wants_reports
+    own["steps"] = config.steps
+    if config.role is not None:
+        own["role"] = config.role.number
+        record["memory"] = offset
+        config.role.write(world.memory[offset : offset + config.role.dtype.itemsize].view(config.role.dtype)[0])
 
 
 def _write_trader(

@@ -44,8 +44,9 @@ What reaches a strategy, and when:
 - An order leaves `computation_us` after the callback in which it was sent. One that a link loses is never answered.
 """
 
+from lobenv.engine.store import Snapshot
 from lobenv.simulation.gateway import Gateway
-from lobenv.simulation.market import Market, Snapshot, simulate
+from lobenv.simulation.market import Market, simulate
 from lobenv.simulation.records import Depth, OpenOrder, Report, View
 from lobenv.simulation.result import Counters, Result
 from lobenv.simulation.strategy import Strategy

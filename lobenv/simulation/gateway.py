@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
 
 import numpy as np
 
+from lobenv.engine.requests import LOOK, NEW
 from lobenv.market.tables import (
     CANCEL,
     CANCEL_ALL,
@@ -16,10 +17,7 @@ from lobenv.market.tables import (
     POST_ONLY,
     REDUCE,
     REPLACE,
-    World,
 )
-from lobenv.scenario.config import Scenario
-from lobenv.simulation.entries import LOOK, NEW, WATCH, use_gateway
 from lobenv.simulation.records import (
     ORDER_TYPES,
     REPORT_KINDS,
@@ -36,6 +34,9 @@ from lobenv.simulation.units import Units
 from lobenv.tape.reasons import (
     REASON_NAMES,
 )
+
+if TYPE_CHECKING:
+    from lobenv.engine.batch import Batch
 
 
 class OrderTerms(TypedDict, total=False):
@@ -72,15 +73,16 @@ class Gateway:
     delay after that, or never where the link loses it. What is not told a book means the home book.
     """
 
-    def __init__(self, world: World, scenario: Scenario, terms: Terms, external: int) -> None:
+    def __init__(self, batch: Batch, row: int, terms: Terms) -> None:
         self.terms = terms
-        self.units = Units(scenario.tick_size)
+        self.units = Units(batch.scenario.tick_size)
         self.knowledge = Knowledge()
-        self._world = world
-        self._external = external
-        self._agent = int(world.externals[external]["agent"])
-        self._names = [book.name for book in scenario.books]
-        self._books = terms.books_in(scenario)
+        self.external = [agent.name for agent in batch.externals].index(terms.name)
+        self._batch, self._row = batch, row
+        self._world = batch.market(row)
+        self.agent = int(self._world.externals[self.external]["agent"])
+        self._names = [book.name for book in batch.scenario.books]
+        self._books = terms.books_in(batch.scenario)
         self._watched: frozenset[int] = frozenset()
 
     def __repr__(self) -> str:
@@ -127,11 +129,11 @@ class Gateway:
 
     def position_in(self, book: str = "") -> int:
         """Shares held in a book, as reported."""
-        return int(self._world.accounts[self._agent, self._book(book)]["known_position"])
+        return int(self._world.accounts[self.agent, self._book(book)]["known_position"])
 
     def cash_in(self, book: str = "") -> float:
         """Cash from trading in a book, after fees, as reported [$]."""
-        return self.units.dollars(self._world.accounts[self._agent, self._book(book)]["known_cash"])
+        return self.units.dollars(self._world.accounts[self.agent, self._book(book)]["known_cash"])
 
     def view_of(self, book: str = "") -> View:
         """The touch of a book: the last one delivered, or what the feed has by now where nothing is delivered."""
@@ -140,7 +142,7 @@ class Gateway:
         if known is not None and (index in self._watched or known[1] == self.now_ns):
             # Looking twice at one instant would draw a second, perhaps shorter, delay.
             return known[0]
-        place = use_gateway(self._world, LOOK, self._agent, index, 0, 0, 0, 0, 0, 0, 0, 0)
+        place = self._ask(LOOK, index)
         return self._see(index, self._world.feed[index, place])
 
     def depth(self) -> Depth:
@@ -149,11 +151,11 @@ class Gateway:
         Raises:
             ValueError: The strategy has no timer.
         """
-        own = self._world.externals[self._external]
+        own = self._world.externals[self.external]
         if own["interval"] == 0:
             raise ValueError("depth: is photographed for timers, set timer_interval_s > 0")
         last = min((self.now_ns - int(own["first_decision"])) // int(own["interval"]), int(own["capture"]) - 1)
-        captures = self._world.captures[self._external]
+        captures = self._world.captures[self.external]
         return depth_of(captures[last % len(captures)], self._names[self._books[0]])
 
     def to_ticks(self, price: float) -> int:
@@ -217,8 +219,8 @@ class Gateway:
             raise ValueError(f"display must be >= 0, got {peak}")
         flags = POST_ONLY * bool(post_only) | HIDDEN * bool(hidden)
         index = self._book(book)
-        order_id = use_gateway(
-            self._world, NEW, self._agent, index, 0, int(side), ticks, shares, kind, tif, flags, peak
+        order_id = self._ask(
+            NEW, index, side=int(side), price=ticks, qty=shares, kind=kind, tif=tif, flags=flags, peak=peak
         )
         if order_id:
             name = self._names[index]
@@ -241,29 +243,32 @@ class Gateway:
 
     def cancel_all(self, book: str = "") -> None:
         """Ask for all orders that rest in a book to be cancelled."""
-        use_gateway(self._world, CANCEL_ALL, self._agent, self._book(book), 0, 0, 0, 0, 0, 0, 0, 0)
+        self._ask(CANCEL_ALL, self._book(book))
 
     def _request(self, request: int, order_id: int, price: int, qty: int) -> None:
         order = self.knowledge.orders.get(_integer("order_id", order_id, 64))
         book = self._book("") if order is None else self._names.index(order.book)
-        use_gateway(self._world, request, self._agent, book, int(order_id), 0, price, qty, 0, 0, 0, 0)
+        self._ask(request, book, order_id=int(order_id), price=price, qty=qty)
+
+    def _ask(self, request: int, book: int, **fields: int) -> int:
+        return self._batch.request(self._row, request=request, agent=self.agent, book=book, **fields)
 
     # ---------------------------------------------------------------- what the market tells it
 
-    def watch(self) -> np.ndarray:
-        """Begin to follow the strategy's books: (books,) WATCH, from the first view on that has not reached it."""
-        watches = np.zeros(len(self._books), WATCH)
-        for watch, index in zip(watches, self._books, strict=True):
+    def watch(self) -> None:
+        """Begin to follow the strategy's books, from the first view on that has not reached it."""
+        before = sum(len(agent.follows) for agent in self._batch.externals[: self.external])
+        for place, index in enumerate(self._books, start=before):
+            watch = self._world.watches[place]
             self.view_of(self._names[index])
-            seen = self._world.sessions[self._agent, index]["last"][FEED]
+            seen = self._world.sessions[self.agent, index]["last"][FEED]
             ring, first = self._world.feed[index], int(self._world.books[index]["feed_count"])
             while first > 0 and ring[(first - 1) % len(ring)]["time"] > seen:
                 first -= 1
-            watch["agent"], watch["book"] = self._agent, index
+            watch["agent"], watch["book"] = self.agent, index
             # A view is compared with the one before it, and the very first has none.
             watch["next"], watch["arrival"] = max(first, 1), NEVER
         self._watched = frozenset(self._books)
-        return watches
 
     def receive_view(self, watch: Any) -> View:
         """Take in the view that arrives now and let its successor follow; `watch` (WATCH) changes in place."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lobenv.market.ledger import twice_mid_of
 from lobenv.market.tables import (
     MILLITICKS,
     RECEIVED,
@@ -82,16 +83,6 @@ def count(world: World) -> Counters:
     return Counters(int(clock["events"]), int(clock["messages"]), int(clock["trades"]), int(clock["lost"]))
 
 
-def _twice_mid(world: World, book: int) -> int:
-    """Twice the displayed mid [ticks]; of the one side or the last trade where there is no more to go by."""
-    record = world.books[book]
-    bid, ask = record["shown"].tolist()
-    bid_is_empty, ask_is_empty = bid < record["base"], ask >= record["base"] + world.levels.shape[1]
-    if bid_is_empty and ask_is_empty:
-        return 2 * int(record["last_price"])
-    return 2 * ask if bid_is_empty else 2 * bid if ask_is_empty else bid + ask
-
-
 def accounts_of(world: World, scenario: Scenario, names: list[tuple[str, str]]) -> pl.DataFrame:
     """The accounts of every agent in every book; `Result.accounts` names the columns."""
     import polars as pl
@@ -99,7 +90,7 @@ def accounts_of(world: World, scenario: Scenario, names: list[tuple[str, str]]) 
     units = Units(scenario.tick_size)
     agents, books = world.accounts.shape
     accounts = world.accounts.ravel()
-    marks = np.tile([_twice_mid(world, book) for book in range(books)], agents)
+    marks = np.tile([int(twice_mid_of(world, book)) for book in range(books)], agents)
     unrealised = accounts["position"] * marks * (MILLITICKS // 2) - accounts["cost"]
     realised = accounts["cash"] + accounts["cost"]
     money = {
@@ -150,8 +141,8 @@ def reports_of(received: list[np.void], scenario: Scenario, strategies: list[str
     )
 
 
-def tape_of(pieces: list[np.ndarray], scenario: Scenario) -> Tape:
+def tape_of(records: np.ndarray, scenario: Scenario) -> Tape:
     """The tape of a simulated market, whose clock begins at midnight of no day."""
     symbols = dict.fromkeys(book.symbol for book in scenario.books)
     venues = dict.fromkeys(book.venue for book in scenario.books)
-    return Tape(np.concatenate(pieces), scenario.tick_size, 0, "+".join(symbols), "+".join(venues))
+    return Tape(records, scenario.tick_size, 0, "+".join(symbols), "+".join(venues))

@@ -43,8 +43,12 @@ class Terms(Frozen):
                 raise ValueError(f"strategy {self.name}: books: {book!r} is not one of {', '.join(names)}")
         return [names.index(book) for book in self.books] or [0]
 
-    def external(self, scenario: Scenario) -> External:
+    def external(self, scenario: Scenario, *, follows: bool) -> External:
         """The external agent that stands for it in a scenario.
+
+        Args:
+            scenario: The market.
+            follows: Whether every view of its books is to reach it.
 
         Raises:
             ValueError: The scenario has no such book or latency profile.
@@ -65,6 +69,7 @@ class Terms(Frozen):
             flatten=self.flatten,
             wants_reports=True,
             stp=PREVENTION[self.self_trade_prevention],
+            follows=tuple(self.books_in(scenario)) if follows else (),
         )
 
 

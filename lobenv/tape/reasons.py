@@ -30,7 +30,7 @@ REASON_NAMES = (
     "none",
     "unknown order",
     "wrong owner",
-    "quantity not positive",
+    "quantity not positive, or too large",
     "price outside the band",
     "book halted",
     "session closed",

@@ -26,7 +26,7 @@ from evaluate.rollout import constants_of, play
 from evaluate.run_directory import RunDirectory
 from evaluate.statistics import interval
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import KILLED, RUNNING
+from lobenv.market.tables import KILLED, RUNNING
 from lobenv.roles.maker.task import Reward, Task
 from lobenv.scenario.loading import load, scenario_hash
 from policies import artefact
@@ -279,7 +279,7 @@ def rewards(batch, address, seeds):
     while len(running):
         batch.step(policy.act(batch.out.observation[:, 0].copy())[:, None], running)
         paid[running] += batch.out.reward[running, 0]
-        running = running[batch.out.session[running] == RUNNING]
+        running = running[batch.out.session[running, 0] == RUNNING]
     return paid
 
 
@@ -294,7 +294,7 @@ def test_risk_adjusted_pnl_is_the_sum_of_the_default_reward_whatever_the_batch_p
     scenario, seeds = load("calm", {"session.duration_s": 60, **limit}), range(16)
     batch = Batch(scenario, 16)
     rows = measured(batch, "rule:join_touch", seeds)
-    assert (batch.out.session == KILLED).any() == bool(limit)
+    assert (batch.out.session[:, 0] == KILLED).any() == bool(limit)
     assert rows["risk_adjusted_pnl"].to_numpy() == pytest.approx(rewards(batch, "rule:join_touch", seeds), abs=1e-9)
     assert (rows["risk_adjusted_pnl"] < rows["pnl"]).all()
     paid_otherwise = Batch(scenario, 16, task=Task(reward=Reward(mode="pnl")))

@@ -14,7 +14,7 @@ import pytest
 from evaluate.rollout import markets_for, play
 from lobenv.compiled import JIT_ENABLED
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import RUNNING
+from lobenv.market.tables import RUNNING
 from lobenv.roles.maker.action import FLATTEN
 from lobenv.scenario.loading import load
 from policies import market_spec
@@ -287,7 +287,7 @@ def test_the_mask_taken_from_the_observation_is_that_of_the_environment(tmp_path
     seen = []
 
     def compare(_):
-        deciding = batch.out.session == RUNNING
+        deciding = batch.out.session[:, 0] == RUNNING
         held = batch.out.observation[deciding, 0, FIELDS.index("inventory")] != 0
         np.testing.assert_array_equal(batch.out.mask[deciding, 0, FLATTEN] == 1, held)
         seen.extend(held)

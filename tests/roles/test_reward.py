@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lobenv.engine.step import CLOSED, KILLED
-from lobenv.market.tables import RESTING
+from lobenv.market.tables import ENDED, KILLED, RESTING
 from lobenv.roles.maker.reward import PARTS
 from tests.envs.rollouts import LOT, MAKER, STEPS, TICK, Step, make, near_touch, own_account, own_orders, rollout
 
@@ -139,7 +138,7 @@ def test_the_first_observation_comes_with_a_flat_account():
 def test_the_close_leaves_no_position_and_no_order(seed, latency):
     env, steps = episode(seed, latency=latency)
     world = env.batch.market()
-    assert env.batch.out.session[0] == CLOSED
+    assert env.batch.out.session[0, 0] == ENDED
     assert own_account(env)["position"] == 0
     assert steps[-1].info["inventory"] == 0.0
     assert own_orders(env) == {}
@@ -157,7 +156,7 @@ def test_shares_and_money_are_conserved_at_every_decision(fees):
         assert world.accounts["position"].sum() == 0
         assert world.accounts["cash"].sum() == 0
         assert world.accounts["fees"].sum() == world.books["revenue"].sum()
-    assert env.batch.out.session[0] == CLOSED
+    assert env.batch.out.session[0, 0] == ENDED
     assert (world.books["revenue"].sum() != 0) == (fees != "none")
     assert world.accounts[MAKER, 0]["volume"] > 0
 
@@ -168,7 +167,7 @@ def test_a_breached_loss_limit_terminates_with_the_position_closed():
         env = make(overrides={"maker.loss_limit": 0.5})
         steps = rollout(env, near_touch(seed, STEPS), seed=seed)
         assert steps[-1].terminated
-        if env.batch.out.session[0] != KILLED:
+        if env.batch.out.session[0, 0] != KILLED:
             continue
         killed += 1
         assert len(steps) < STEPS + 1
@@ -183,5 +182,5 @@ def test_a_breached_loss_limit_terminates_with_the_position_closed():
 
 def test_without_a_loss_limit_the_session_runs_to_its_close():
     env, steps = episode(2)
-    assert env.batch.out.session[0] == CLOSED
+    assert env.batch.out.session[0, 0] == ENDED
     assert len(steps) == STEPS + 1

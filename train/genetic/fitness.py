@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evaluate.statistics import cvar
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import RUNNING
+from lobenv.market.tables import RUNNING
 from lobenv.roles.maker.reward import STATE_INDEX
 from lobenv.scenario.config import Scenario
 from policies import MarketSpec, Policy, market_spec
@@ -115,7 +115,7 @@ def score(batch: Batch, policy: Policy, seeds: Sequence[int]) -> NDArray[np.floa
         actions[:episodes, 0] = policy.act(batch.out.observation[:episodes, 0])
         batch.step(actions, running)
         earned[running, RISK_ADJUSTED] += batch.out.reward[running, 0]
-        running = running[batch.out.session[running] == RUNNING]
+        running = running[batch.out.session[running, 0] == RUNNING]
     earned[:, PNL] = batch.out.state[:episodes, 0, STATE_INDEX["pnl"]]
     return earned
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lobenv.envs.render.scales import nice_ceiling
-from lobenv.market.tables import CLOSED, EXECUTED, HALTED, NONE, RESTING, SLOT_BITS, World
+from lobenv.market.order_book import queue_ahead, slot_of
+from lobenv.market.tables import CLOSED, EXECUTED, HALTED, NONE, RESTING, World
 from lobenv.roles.maker.reward import STATE_INDEX
+from lobenv.roles.maker.table import maker_of
 from lobenv.scenario.config import Scenario
 
 STATE_NAMES = {CLOSED: "CLOSED", HALTED: "HALTED"}
@@ -74,7 +76,7 @@ class Frame:
 
     def touch(self) -> tuple[np.ndarray, np.ndarray]:
         """Best displayed bid and ask over the history, NaN where a side was empty: two of (T,) float64 [ticks]."""
-        return touch_of(self.history)
+        return self.history[:, STATE_INDEX["best_bid"]], self.history[:, STATE_INDEX["best_ask"]]
 
 
 def read_frame(world: World, scenario: Scenario, history: np.ndarray, external: int, levels: int) -> Frame:
@@ -96,7 +98,7 @@ def read_frame(world: World, scenario: Scenario, history: np.ndarray, external: 
     opened = scenario.first_decision_ns * 1e-9
     times = history[:, STATE_INDEX["time_s"]] - opened
     now = dict(zip(STATE_INDEX, history[-1].tolist(), strict=True))
-    bid, ask = (float(side[0]) for side in touch_of(history[-1:]))
+    bid, ask = now["best_bid"], now["best_ask"]
     fills = own_fills(world, external)
     return Frame(
         state=state_name(world, external),
@@ -114,22 +116,6 @@ def read_frame(world: World, scenario: Scenario, history: np.ndarray, external: 
         times=times,
         history=history,
     )
-
-
-def touch_of(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best displayed bid and ask of STATE rows, NaN where a side was empty.
-
-    An empty side is recorded with a price outside the window, and the mid is then the other side's best price.
-
-    Args:
-        history: (T, STATE_WIDTH) float64.
-
-    Returns:
-        Two of (T,) float64 [ticks].
-    """
-    bid, ask, mid = (history[:, STATE_INDEX[name]] for name in ("best_bid", "best_ask", "mid"))
-    both = bid + ask == 2.0 * mid
-    return np.where(both | (bid == mid), bid, np.nan), np.where(both | (ask == mid), ask, np.nan)
 
 
 def state_name(world: World, external: int) -> str:
@@ -172,18 +158,11 @@ def own_quote(world: World, external: int, side: int) -> Level | None:
         external: Index of the agent.
         side: 0 for bids, 1 for asks.
     """
-    order_id = int(world.externals[external]["quote_id"][side])
-    slot = order_id & ((1 << SLOT_BITS) - 1)
-    if order_id <= 0 or slot >= len(world.orders):
+    slot = int(slot_of(world, maker_of(world, external)["quote_id"][side]))
+    if slot == NONE or world.orders[slot]["state"] != RESTING:
         return None
     order = world.orders[slot]
-    if order["id"] != order_id or order["state"] != RESTING:
-        return None
-    ahead, other = 0, int(order["previous"])
-    while other != NONE:
-        ahead += int(world.orders[other]["qty"])
-        other = int(world.orders[other]["previous"])
-    return Level(int(order["price"]), int(order["qty"]), int(order["qty"]), ahead)
+    return Level(int(order["price"]), int(order["qty"]), int(order["qty"]), int(queue_ahead(world, slot)))
 
 
 def own_fills(world: World, external: int) -> np.ndarray:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lobenv.compiled import kernel
-from lobenv.market.tables import HALTED, HORIZONS, MILLITICKS, QUOTE_LIVE, World
+from lobenv.market.tables import HALTED, MILLITICKS, World
+from lobenv.roles.maker.table import HORIZONS, QUOTE_LIVE, TIME_CONSTANTS, maker_of
+from lobenv.settings import SECOND
 
 LEVELS = 5
-TIME_CONSTANTS = (1.0, 5.0, 30.0)  # s, of flow and returns
-SLOWEST = HORIZONS - 1  # index of the time constant that volatility and trade rate use
-NANOSECONDS = 1e9
+MILLISECONDS = 1e-6  # in a nanosecond
 
 
 class Field(NamedTuple):
@@ -67,109 +67,109 @@ HIGH = np.array([field.high for field in FIELDS], dtype=np.float32)
 WIDTH = len(FIELDS)
 
 _TIME_CONSTANTS = np.array(TIME_CONSTANTS)
-_INVENTORY, _QUOTES, _SPREAD = INDEX["inventory"], INDEX["bid_live"], INDEX["spread"]
-_DEPTH, _FLOW, _RETURN = INDEX["bid_depth_1"], INDEX["signed_flow_1s"], INDEX["return_1s"]
-_VOLATILITY = INDEX["volatility"]
+_INVENTORY, _TIME_LEFT, _SECONDS_LEFT = INDEX["inventory"], INDEX["time_left"], INDEX["seconds_left"]
+_LIVE, _DISTANCE, _AHEAD = INDEX["bid_live"], INDEX["bid_distance"], INDEX["bid_queue_ahead"]
+_SPREAD, _MICROPRICE, _IMBALANCE = INDEX["spread"], INDEX["microprice"], INDEX["imbalance_1"]
+_BID_DEPTH, _ASK_DEPTH = INDEX["bid_depth_1"], INDEX["ask_depth_1"]
+_FLOW, _RETURN = INDEX["signed_flow_1s"], INDEX["return_1s"]
+_VOLATILITY, _TRADE_RATE, _UNREALISED = INDEX["volatility"], INDEX["trade_rate"], INDEX["unrealised"]
+_VIEW_AGE, _HALTED = INDEX["view_age"], INDEX["halted"]
 
 
 @kernel
-def observe(world: World, task, external, out):
+def observe(world: World, external, out):
     """Take in the view meant for this decision and write the observation.
 
     Args:
-        world: The market; the agent's moving averages advance.
-        task: TASK record.
-        external: Index of the agent.
+        world: The market; the maker's moving averages advance.
+        external: Index of the maker among the external agents.
         out: (WIDTH,) float32, written in place.
     """
-    agent = world.externals[external]
+    agent, maker = world.externals[external], maker_of(world, external)
     view = world.captures[external, agent["decision"] % world.captures.shape[1]]
-    _follow(agent, view)
-    lot = 1.0 / task["order_size"]
-    _write_own(world, task, agent, view, lot, out)
-    _write_book(agent, view, lot, out)
+    _follow(maker, view)
+    lot = 1.0 / maker["order_size"]
+    _write_own(world, agent, maker, view, lot, out)
+    _write_book(maker["mid"], view, lot, out)
     for h in range(HORIZONS):
-        out[_FLOW + h] = agent["flow"][h] * lot
-        out[_RETURN + h] = agent["mid"] - agent["mid_mean"][h]
-    out[_VOLATILITY] = math.sqrt(agent["variance"])
-    out[_VOLATILITY + 1] = agent["trade_rate"]
-    account = world.accounts[agent["agent"], agent["book"]]
-    open_profit = account["known_position"] * agent["mid"] - account["known_cost"] / MILLITICKS
-    out[_VOLATILITY + 2] = open_profit * lot
-    out[_VOLATILITY + 3] = (world.clock[0]["now"] - view["time"]) * 1e-6
-    out[_VOLATILITY + 4] = 1.0 if view["state"] == HALTED else 0.0
+        out[_FLOW + h] = maker["flow"][h] * lot
+        out[_RETURN + h] = maker["mid"] - maker["mid_mean"][h]
+    out[_VOLATILITY] = math.sqrt(maker["variance"])
+    out[_TRADE_RATE] = maker["trade_rate"]
+    out[_VIEW_AGE] = (world.clock[0]["now"] - view["time"]) * MILLISECONDS
+    out[_HALTED] = 1.0 if view["state"] == HALTED else 0.0
     for f in range(WIDTH):
         out[f] = min(max(out[f], LOW[f]), HIGH[f])
 
 
 @kernel
-def _follow(agent, view):
+def _follow(maker, view):
     """Bring the moving averages up to date with a view."""
     has_touch = view["depth"][0, 0] > 0 and view["depth"][1, 0] > 0
-    mid = 0.5 * (view["price"][0] + view["price"][1]) if has_touch else agent["mid"]
-    if agent["views"] == 0:
+    mid = 0.5 * (view["price"][0] + view["price"][1]) if has_touch else maker["mid"]
+    if maker["views"] == 0:
         for h in range(HORIZONS):
-            agent["mid_mean"][h] = mid
+            maker["mid_mean"][h] = mid
     else:
-        elapsed = (view["time"] - agent["view_time"]) / NANOSECONDS
+        elapsed = (view["time"] - maker["view_time"]) / SECOND
         if elapsed > 0.0:
-            _decay(agent, view, mid, elapsed)
-    agent["views"] += 1
-    agent["view_time"] = view["time"]
-    agent["buy_volume"] = view["buy_volume"]
-    agent["sell_volume"] = view["sell_volume"]
-    agent["trades"] = view["trades"]
-    agent["mid"] = mid
+            _average(maker, view, mid, elapsed)
+    maker["views"] += 1
+    maker["view_time"] = view["time"]
+    maker["buy_volume"] = view["buy_volume"]
+    maker["sell_volume"] = view["sell_volume"]
+    maker["trades"] = view["trades"]
+    maker["mid"] = mid
 
 
 @kernel
-def _decay(agent, view, mid, elapsed):
-    signed = (view["buy_volume"] - agent["buy_volume"]) - (view["sell_volume"] - agent["sell_volume"])
-    decay = 1.0
+def _average(maker, view, mid, elapsed):
+    """Let the averages decay over the time since the last view, and take this one in."""
+    signed = (view["buy_volume"] - maker["buy_volume"]) - (view["sell_volume"] - maker["sell_volume"])
     for h in range(HORIZONS):
         decay = math.exp(-elapsed / _TIME_CONSTANTS[h])
-        agent["flow"][h] = decay * agent["flow"][h] + signed
-        agent["mid_mean"][h] += (1.0 - decay) * (mid - agent["mid_mean"][h])
-    # `decay` is now that of the slowest.
-    move = mid - agent["mid"]
-    agent["variance"] += (1.0 - decay) * (move * move / elapsed - agent["variance"])
-    rate = (view["trades"] - agent["trades"]) / elapsed
-    agent["trade_rate"] += (1.0 - decay) * (rate - agent["trade_rate"])
+        maker["flow"][h] = decay * maker["flow"][h] + signed
+        maker["mid_mean"][h] += (1.0 - decay) * (mid - maker["mid_mean"][h])
+    slowest = math.exp(-elapsed / _TIME_CONSTANTS[HORIZONS - 1])
+    move = mid - maker["mid"]
+    maker["variance"] += (1.0 - slowest) * (move * move / elapsed - maker["variance"])
+    rate = (view["trades"] - maker["trades"]) / elapsed
+    maker["trade_rate"] += (1.0 - slowest) * (rate - maker["trade_rate"])
 
 
 @kernel
-def _write_own(world: World, task, agent, view, lot, out):
-    """Write what the agent knows of itself."""
+def _write_own(world: World, agent, maker, view, lot, out):
+    """Write what the maker knows of itself."""
     account = world.accounts[agent["agent"], agent["book"]]
     out[_INVENTORY] = account["known_position"] * lot
-    left = max((task["steps"] - agent["decision"]) * task["interval"], 0.0)
-    out[_INVENTORY + 1] = left / task["session"]
-    out[_INVENTORY + 2] = left
+    left = max((agent["steps"] - agent["decision"]) * maker["interval"], 0.0)
+    out[_TIME_LEFT] = left / maker["session"]
+    out[_SECONDS_LEFT] = left
     for i in range(2):
-        live = agent["quote_state"][i] == QUOTE_LIVE
-        out[_QUOTES + i] = 1.0 if live else 0.0
+        live = maker["quote_state"][i] == QUOTE_LIVE
         side = 1 - 2 * i
-        out[_QUOTES + 2 + i] = side * (agent["mid"] - agent["quote_price"][i]) if live else 0.0
-        out[_QUOTES + 4 + i] = view["ahead"][i] * lot if live and view["ahead"][i] > 0 else 0.0
+        out[_LIVE + i] = 1.0 if live else 0.0
+        out[_DISTANCE + i] = side * (maker["mid"] - maker["quote_price"][i]) if live else 0.0
+        out[_AHEAD + i] = view["ahead"][i] * lot if live and view["ahead"][i] > 0 else 0.0
+    open_profit = account["known_position"] * maker["mid"] - account["known_cost"] / MILLITICKS
+    out[_UNREALISED] = open_profit * lot
 
 
 @kernel
-def _write_book(agent, view, lot, out):
+def _write_book(mid, view, lot, out):
     """Write the visible book: spread, microprice, imbalances, depth."""
     bid, ask = view["depth"][0, 0], view["depth"][1, 0]
     out[_SPREAD] = 0.0
-    out[_SPREAD + 1] = 0.0
+    out[_MICROPRICE] = 0.0
     if bid > 0 and ask > 0:
         out[_SPREAD] = view["price"][1] - view["price"][0]
         weighted = (view["price"][0] * ask + view["price"][1] * bid) / (bid + ask)
-        out[_SPREAD + 1] = weighted - agent["mid"]
+        out[_MICROPRICE] = weighted - mid
     bids = asks = 0.0
-    place = _SPREAD + 2
     for tick in range(LEVELS):
         bids += view["depth"][0, tick]
         asks += view["depth"][1, tick]
-        out[_DEPTH + tick] = view["depth"][0, tick] * lot
-        out[_DEPTH + LEVELS + tick] = view["depth"][1, tick] * lot
+        out[_BID_DEPTH + tick] = view["depth"][0, tick] * lot
+        out[_ASK_DEPTH + tick] = view["depth"][1, tick] * lot
         if tick % 2 == 0:
-            out[place] = (bids - asks) / (bids + asks) if bids + asks > 0.0 else 0.0
-            place += 1
+            out[_IMBALANCE + tick // 2] = (bids - asks) / (bids + asks) if bids + asks > 0.0 else 0.0

@@ -1,39 +1,22 @@
-"""The settings of the market-making task, as compiled code reads them."""
+"""How a market maker acts and is paid, and the record that its settings are written to."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from lobenv.market.tables import MILLITICKS
-from lobenv.scenario.config import Scenario
+from lobenv.roles.dispatch import MAKER as MAKER_ROLE
+from lobenv.roles.maker.table import CONTINUOUS, DAMPENED, DISCRETE, INVENTORY, MAKER, MULTIDISCRETE, PNL
 from lobenv.settings import Frozen
 
 ActionMode = Literal["continuous", "discrete", "multidiscrete"]
 RewardMode = Literal["inventory", "dampened", "pnl"]
-ACTION_MODES = {"continuous": 0, "discrete": 1, "multidiscrete": 2}
-REWARD_MODES = {"inventory": 0, "dampened": 1, "pnl": 2}
-
-TASK = np.dtype(
-    [
-        ("action_mode", "i8"),
-        ("reward_mode", "i8"),
-        ("steps", "i8"),  # decisions in a session
-        ("order_size", "i8"),  # shares
-        ("inventory_cap", "i8"),  # shares
-        ("quote_timeout", "i8"),  # ns
-        ("max_offset", "f8"),  # ticks
-        ("interval", "f8"),  # s
-        ("session", "f8"),  # s
-        ("inventory_aversion", "f8"),  # $ per lot^2 per s
-        ("terminal_aversion", "f8"),  # $ per lot^2
-        ("dampening", "f8"),
-        ("dollars", "f8"),  # $ per millitick x share
-    ],
-    align=True,
-)
+ACTION_MODES = {"continuous": CONTINUOUS, "discrete": DISCRETE, "multidiscrete": MULTIDISCRETE}
+REWARD_MODES = {"inventory": INVENTORY, "dampened": DAMPENED, "pnl": PNL}
 
 
 class Reward(Frozen):
@@ -73,21 +56,46 @@ class Task(Frozen):
             return {**values, "reward": {"mode": values["reward"]}}
         return values
 
-    def table(self, scenario: Scenario) -> np.ndarray:
-        """The (1,) TASK record for a scenario."""
-        table, maker = np.zeros(1, TASK), scenario.maker
-        record = table[0]
-        record["action_mode"] = ACTION_MODES[self.action]
-        record["reward_mode"] = REWARD_MODES[self.reward.mode]
-        record["steps"] = scenario.steps
-        record["order_size"] = maker.order_size_shares
-        record["inventory_cap"] = maker.inventory_cap_lots * maker.order_size_shares
-        record["quote_timeout"] = round(maker.quote_timeout_s * 1e9)
-        record["max_offset"] = maker.max_offset_ticks
-        record["interval"] = maker.decision_interval_s
-        record["session"] = scenario.session.duration_s
-        record["inventory_aversion"] = self.reward.inventory_aversion
-        record["terminal_aversion"] = self.reward.terminal_aversion
-        record["dampening"] = self.reward.dampening
-        record["dollars"] = scenario.tick_size / MILLITICKS
-        return table
+
+@dataclass(frozen=True)
+class MakerRole:
+    """A market maker in one market: what its record begins with.
+
+    Attributes:
+        task: How it acts and is paid.
+        order_size: Shares of a quote, a lot.
+        inventory_cap: Shares.
+        quote_timeout_ns: A quote not heard of for this long is taken for lost [ns].
+        max_offset: Distance of a quote from the mid at the far end of the continuous action [ticks].
+        interval_s: Between two decisions [s].
+        session_s: Length of its session [s].
+        tick_size: $ a tick.
+    """
+
+    task: Task
+    order_size: int
+    inventory_cap: int
+    quote_timeout_ns: int
+    max_offset: float
+    interval_s: float
+    session_s: float
+    tick_size: float
+
+    number: ClassVar[int] = MAKER_ROLE
+    dtype: ClassVar[np.dtype] = MAKER
+
+    def write(self, record: np.ndarray) -> None:
+        """Fill the MAKER record, in place."""
+        reward = self.task.reward
+        record["action_mode"] = ACTION_MODES[self.task.action]
+        record["reward_mode"] = REWARD_MODES[reward.mode]
+        record["order_size"] = self.order_size
+        record["inventory_cap"] = self.inventory_cap
+        record["quote_timeout"] = self.quote_timeout_ns
+        record["max_offset"] = self.max_offset
+        record["interval"] = self.interval_s
+        record["session"] = self.session_s
+        record["inventory_aversion"] = reward.inventory_aversion
+        record["terminal_aversion"] = reward.terminal_aversion
+        record["dampening"] = reward.dampening
+        record["dollars"] = self.tick_size / MILLITICKS

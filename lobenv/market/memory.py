@@ -1,4 +1,4 @@
-"""Finds a trader's own record in the market's memory."""
+"""Finds the own record of a trader, or of what an external agent is, in the market's memory."""
 
 from __future__ import annotations
 
