@@ -146,9 +146,9 @@ def _keep_overload(dispatcher: Any, result: Any) -> None:
     dispatcher.overloads[tuple(result.signature.args)] = result
 
 
-def _run_plain(dispatcher: Any, *arguments: Any) -> Any:
+def _run_plain(dispatcher: Any, *_arguments: Any) -> Any:
     """A part has no machine code of its own: called from Python it runs as the plain Python that it is."""
-    return dispatcher.py_func(*arguments)
+    return dispatcher.py_func  # which Numba then calls with the arguments
 
 
 def part(plain: Callable[..., Any], **options: Any) -> Any:

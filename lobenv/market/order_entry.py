@@ -80,7 +80,7 @@ def send_order(world: World, agent, book, side, price, qty, kind, tif, flags, pe
 @kernel
 def _fitting(number, most):
     """A number that fits its field of a message: one beyond `most` stays beyond it, so that the exchange refuses it."""
-    return min(max(np.int64(number), -most - 1), most + 1)
+    return min(max(np.int64(number), -most - 2), most + 1)
 
 
 @kernel

@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lobenv.market.tables import ATTENTION, CANCEL, CANCEL_ALL, GTC, LIMIT, NONE, REACHED, REDUCE, REPLACE, World
+from lobenv.engine.batch import Batch
+from lobenv.engine.requests import LOOK, NEW
+from lobenv.engine.step import CONTINUE, IGNORED, RESET
+from lobenv.market.tables import ATTENTION, CANCEL, CANCEL_ALL, GTC, LIMIT, REACHED, REDUCE, REPLACE, World
 from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Book, Capacity, Fees, Fundamental, Halts, OpeningBook, Scenario, Session
-from lobenv.simulation.entries import LOOK, NEW, WATCH, advance, use_gateway
 
 SECOND = 1_000_000_000
 MIDDLE = 1_000  # middle of the window of prices of a small market [ticks]
 
 ORDER = NEW
-NOBODY_WATCHES = np.zeros(0, WATCH)
+FIRST_EXTERNAL = 1
 
 
 class Report(NamedTuple):
@@ -70,10 +72,12 @@ class Market:
     """One market that has been opened; external agents are numbered from 1."""
 
     def __init__(self, template: Template, seed: int = 1) -> None:
-        self.template, self.seed = template, np.uint64(seed)
-        self.world = World(*(table.copy() for table in template.world))
+        self.template, self.seed = template, seed
+        self.batch = Batch.of_template(template, threads=1)
+        self.batch.begin(np.zeros(1, np.int64), np.array([seed], np.uint64))
+        self.world: World = self.batch.market()
         self._read = 0
-        self.run(0)
+        self.batch.run_row(0, RESET, 0, IGNORED)
 
     # ------------------------------------------------------------ acting
 
@@ -82,9 +86,10 @@ class Market:
     ) -> int:
         """Wait [ns], send, and see through what happens at that very time."""
         self.wait(after)
-        answer = use_gateway(self.world, request, agent, book, order_id, side, price, qty, kind, tif, flags, peak)
+        asked = {"order_id": order_id, "side": side, "price": price, "qty": qty, "kind": kind, "tif": tif}
+        answer = self.batch.request(0, request=request, agent=agent, book=book, flags=flags, peak=peak, **asked)
         self.wait(0)
-        return int(answer)
+        return answer
 
     def order(self, agent, side, price, qty, *, kind=LIMIT, tif=GTC, flags=0, peak=0, book=0, after=0) -> int:
         """Send an order after a wait [ns]; its id."""
@@ -108,13 +113,13 @@ class Market:
 
     def run(self, until: int) -> int:
         """Let time pass up to and including an instant [ns]; why the kernel handed back control."""
-        return int(advance(self.world, NOBODY_WATCHES, until, self.seed, self.template.opening))
+        return self.batch.run_row(0, CONTINUE, until, IGNORED)
 
     def wait(self, duration: int) -> None:
         """Let time pass [ns], past every report that asks for attention."""
         until = self.now + duration
         while (status := self.run(until)) == ATTENTION:
-            self.world.clock["attention"] = NONE
+            pass
         assert status == REACHED
 
     # ------------------------------------------------------------ looking
@@ -139,9 +144,8 @@ class Market:
 
     def reports(self) -> list[Report]:
         """The reports that reached external agents since the last call, in order of delivery."""
-        first = self.template.first_external
         rows = self.inbox()
-        columns = [(rows["external"] + first).tolist(), *(rows[name].tolist() for name in Report._fields[1:])]
+        columns = [(rows["external"] + FIRST_EXTERNAL).tolist(), *(rows[name].tolist() for name in Report._fields[1:])]
         return [Report(*row) for row in zip(*columns, strict=True)]
 
     def queues(self, book: int = 0) -> Queues:

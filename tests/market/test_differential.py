@@ -51,7 +51,7 @@ from lobenv.tape.reasons import (
     REASON_WOULD_CROSS,
     REASON_WRONG_OWNER,
 )
-from tests.market.driver import MIDDLE, ORDER, SECOND
+from tests.market.driver import MIDDLE, ORDER, SECOND, trader
 from tests.market.invariants import check_all
 from tests.market.twin import NEVER_SENT, Message, Twins, differential_template, four_traders
 
@@ -61,7 +61,7 @@ CHECK_EVERY = 50
 
 TEMPLATES = {
     "all rules": differential_template(four_traders()),
-    "no rules": differential_template(four_traders()[3:] * 4, fees=Fees(), halts=Halts()),
+    "no rules": differential_template(tuple(trader(i, stp=3) for i in range(1, 5)), fees=Fees(), halts=Halts()),
     "few slots": differential_template(
         four_traders(),
         capacity=Capacity(orders=16, messages=512, events=512, ladder_ticks=64, feed=64, inbox=512),

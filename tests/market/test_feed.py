@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lobenv.market.feed import shares_ahead_of
 from lobenv.market.tables import DEPTH, HIDDEN, NONE
 from lobenv.scenario.config import Capacity, Latency, Link, Session
 from tests.market.driver import SECOND, Market, small_template, trader
@@ -118,7 +119,7 @@ def test_the_book_is_photographed_one_feed_delay_before_each_decision():
     market.order(2, -1, 1_004, 30, peak=8)
     own = market.order(1, 1, 999, 2)
     market.order(2, 1, 999, 9)
-    market.world.externals["quote_id"][0] = (own, 12_345)
+    assert [int(shares_ahead_of(market.world, order)) for order in (own, 12_345)] == [5, NONE]
     market.run(2 * SECOND - 300 * MICROSECOND)
     market.order(2, 1, 1_001, 1, after=1)
     market.run(2 * SECOND)
@@ -127,7 +128,6 @@ def test_the_book_is_photographed_one_feed_delay_before_each_decision():
     assert seen["price"].tolist() == [1_000, 1_004]
     assert seen["depth"][0].tolist() == [4, 16, 0, 6] + [0] * (DEPTH - 4)
     assert seen["depth"][1].tolist() == [8] + [0] * (DEPTH - 1)
-    assert seen["ahead"].tolist() == [5, NONE]
     market.run(3 * SECOND)
     later = market.world.captures[0, 1 % market.world.captures.shape[1]]
     assert (later["decision"], later["price"][0]) == (1, 1_001)

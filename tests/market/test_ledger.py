@@ -151,18 +151,13 @@ def losing_market(**fields):
 def test_a_loss_beyond_the_limit_cancels_everything_and_then_closes_the_position():
     market = losing_market()
     market.order(1, 1, 1_005, 8)  # marked at (985 + 1,029) / 2 it gains
+    market.order(2, -1, 1_000, 1)  # marked at 992.5 it has lost exactly the limit
     assert market.account(1)["killed"] == 0
-    market.order(2, -1, 990, 1)
     market.reports()
-    market.order(1, 1, 990, 1)  # the same mid
-    assert market.account(1)["killed"] == 0
-    market.order(2, -1, 990, 1)
-    market.order(2, -1, 990, 1)
-    market.reports()
-    market.order(1, 1, 990, 1)  # marked at (985 + 990) / 2 nine shares lose 135
+    market.order(2, -1, 998, 1)  # marked at 991.5 eight shares have lost 108, by what somebody else did
     reports = [r for r in market.reports() if r.agent == 1]
-    assert [(r.kind, r.reason) for r in reports[2:4]] == [(CANCELLED, REASON_KILLED)] * 2
-    assert [(r.price, r.qty, r.side) for r in reports[4:]] == [(985, 5, -1), (980, 5, -1)]
+    assert [(r.kind, r.reason) for r in reports[:2]] == [(CANCELLED, REASON_KILLED)] * 2
+    assert [(r.price, r.qty, r.side) for r in reports[2:]] == [(985, 5, -1), (980, 3, -1)]
     assert (market.account(1)["killed"], market.account(1)["position"]) == (1, 0)
     check_all(market.world)
 
@@ -171,16 +166,15 @@ def test_the_kill_switch_can_leave_the_position_open():
     market = losing_market(flatten=False)
     market.order(1, 1, 1_005, 8)
     market.order(2, -1, 986, 5)
-    market.order(1, 1, 986, 1)
-    assert (market.account(1)["killed"], market.account(1)["position"]) == (1, 9)
+    assert (market.account(1)["killed"], market.account(1)["position"]) == (1, 8)
     assert market.account(1)["open_orders"] == 0
 
 
 def test_a_position_that_finds_no_other_side_stays_open():
     market = losing_market()
-    market.order(1, 1, 1_005, 8)
+    market.order(2, -1, 1_006, 5)
+    market.order(1, 1, 1_006, 13)
     market.order(2, -1, 986, 50)
-    market.order(1, 1, 986, 5)
     killed = [r for r in market.reports() if r.agent == 1][-1]
     assert (killed.kind, killed.reason, killed.qty) == (CANCELLED, REASON_UNFILLED, 3)
     assert market.account(1)["position"] == 3

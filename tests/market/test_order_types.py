@@ -93,7 +93,7 @@ def test_a_fill_or_kill_order_one_share_too_large_changes_nothing(market):
 def test_a_fill_or_kill_order_counts_what_icebergs_hold_back(market):
     market.order(1, -1, 1_001, 20, peak=3)
     market.order(2, 1, 1_001, 20, tif=FOK)
-    assert answers(market, 2)[-1] == (FILL, REASON_NONE, 2)
+    assert answers(market, 2)[-1] == (FILL, REASON_NONE, 20)
 
 
 @pytest.mark.parametrize("stp", [STP_CANCEL_NEWEST, STP_CANCEL_OLDEST, STP_CANCEL_BOTH])
@@ -147,13 +147,38 @@ def test_an_iceberg_shows_its_peak_and_goes_to_the_back_with_the_next(market):
     assert market.book()["shown_qty"].tolist() == [3, 0]
 
 
-def test_an_iceberg_fills_share_for_share_within_one_message(market):
+def test_an_iceberg_alone_in_its_queue_fills_in_one_piece(market):
     iceberg = market.order(1, 1, 1_000, 10, peak=4)
     market.reports()
     market.order(2, -1, 1_000, 10)
     remaining = [(r.qty, r.remaining) for r in market.reports() if r.order_id == iceberg]
-    assert remaining == [(4, 6), (4, 2), (2, 0)]
+    assert remaining == [(10, 0)]
     assert market.account(1)["open_qty"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("taken", "shown"), [(3, 1), (4, 4), (5, 3), (7, 1), (8, 2), (9, 1)])
+def test_what_an_iceberg_shows_after_it_was_alone_is_what_its_peaks_leave(market, taken, shown):
+    market.order(1, 1, 1_000, 10, peak=4)
+    market.order(2, -1, 1_000, taken)
+    ((_, left, reserve),) = market.queues()[1_000][0]
+    assert (left, left - reserve) == (10 - taken, shown)
+    assert market.book()["shown_qty"][0] == shown
+
+
+def test_an_iceberg_with_others_behind_it_goes_to_the_back_after_each_peak(market):
+    iceberg = market.order(1, 1, 1_000, 10, peak=4)
+    other = market.order(3, 1, 1_000, 3)
+    market.reports()
+    market.order(2, -1, 1_000, 12)
+    assert [(r.order_id, r.qty) for r in market.reports() if r.maker] == [(iceberg, 4), (other, 3), (iceberg, 5)]
+
+
+def test_a_large_order_against_an_iceberg_that_shows_one_share_needs_few_events():
+    market = Market(small_template(trader(1), trader(2), tape=True))
+    market.order(1, -1, 1_000, 100_000, peak=1)
+    market.order(2, 1, 1_000, 50_000)
+    assert market.account(2)["position"] == 50_000
+    assert market.queues()[1_000][0][0][1:] == (50_000, 49_999)
 
 
 def test_an_iceberg_that_takes_first_shows_a_peak_of_what_is_left(market):
@@ -184,7 +209,7 @@ def test_a_hidden_order_is_served_after_displayed_ones_that_came_later(market):
     market.reports()
     market.order(3, -1, 1_000, 22)
     served = [r.order_id for r in market.reports() if r.maker]
-    assert served == [displayed, *[iceberg] * 5, hidden]
+    assert served == [displayed, iceberg, hidden]
 
 
 def test_a_hidden_order_trades_at_its_better_price_and_is_not_published(market):

@@ -452,7 +452,8 @@ class Exchange:
         self.book_changed = True
 
     def _trade(self, order: Order, resting: Order) -> None:
-        price, qty, rules = resting.price, min(order.qty, resting.qty), self.rules
+        price, rules = resting.price, self.rules
+        qty = self._fill(order, resting)
         value = price * qty * 1000
         taker_fee = rules.taker_fee * qty + rules.taker_ppm * value // 1_000_000
         maker_fee = rules.maker_fee * qty + rules.maker_ppm * value // 1_000_000
@@ -463,14 +464,23 @@ class Exchange:
         self.trades, self.last_price, self.book_changed = self.trades + 1, price, True
         self.buy_volume += qty if order.side > 0 else 0
         self.sell_volume += qty if order.side < 0 else 0
-        order.qty -= qty
-        resting.qty -= qty
         self._report_trade(order, order.qty, price, qty, taker_fee, 0)
         self._report_trade(resting, resting.left, price, qty, maker_fee, 1)
-        if resting.qty == 0 and resting.reserve > 0:
-            self._refresh(resting)
-        elif resting.qty == 0:
+        if resting.qty == 0:
             self._leave(resting)
+
+    def _fill(self, order: Order, resting: Order) -> int:
+        """Fill both, and on from peak to peak as long as an iceberg has nobody behind it; the shares traded."""
+        traded = 0
+        is_alone = self.queues[resting.side][resting.price].displayed == [resting]
+        while order.qty > 0 and resting.qty > 0:
+            qty = min(order.qty, resting.qty)
+            order.qty, resting.qty, traded = order.qty - qty, resting.qty - qty, traded + qty
+            if resting.qty == 0 and resting.reserve > 0:
+                self._refresh(resting)
+                if not is_alone:
+                    break
+        return traded
 
     def _refresh(self, order: Order) -> None:
         queue = self.queues[order.side][order.price].displayed
