@@ -312,17 +312,28 @@ class Batch:
                 if now == until:
                     return REACHED
 
-    def continue_row(self, row: int, until: int, *, is_new: bool = False) -> int:
-        """Run one market on to its next decision or to a time [ns], whichever comes first; which it was.
+    def continue_row(self, row: int, until: int, *, todo: int = CONTINUE, actions: np.ndarray | None = None) -> int:
+        """Run one market on to its next decision or to a time, whichever comes first.
 
         It stands where it stood after an exception of whoever attends it.
+
+        Args:
+            row: Which.
+            until: Time to stop at [ns].
+            todo: RESET, STEP or CONTINUE.
+            actions: (K, n), used by STEP.
+
+        Returns:
+            DECISION or REACHED.
 
         Raises:
             InterruptedMarketError: Its last run did not come to its end.
         """
         if self._interrupted[row]:
             raise InterruptedMarketError("the last run of the market was interrupted before it was whole: restore it")
-        return self._run_attended(row, RESET if is_new else CONTINUE, until)
+        if actions is not None:
+            self._actions[row, :, : actions.shape[1]] = actions
+        return self._run_attended(row, todo, until)
 
     def request(self, row: int, **fields: int) -> int:
         """Have one message sent, or one look taken, by an external agent of one market.

@@ -139,7 +139,7 @@ def _decide(world: World, out):
     for k in range(world.externals.shape[0]):
         if world.externals[k]["due"]:
             _show(world, out, k)
-    if next_decision(world) == NEVER:
+    if next_decision(world) == NEVER and not _has_strategies(world):
         close_session(world)
     return DECISION
 
@@ -158,8 +158,17 @@ def _show(world: World, out, k):
     roles.write_state(world, k, out.state[k])
     if ended:
         agent["status"] = KILLED if killed else ENDED
-        agent["due"] = 0
+        agent["due"] = out.due[k] = 0
     out.session[k] = agent["status"]
+
+
+@kernel
+def _has_strategies(world: World):
+    """Whether somebody trades on when all who decide by the clock have ended."""
+    for k in range(world.externals.shape[0]):
+        if world.externals[k]["role"] == roles.NO_ROLE:
+            return True
+    return False
 
 
 @kernel

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import pickle
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -91,15 +92,14 @@ class Snapshot:
             SnapshotError: The file is damaged or no snapshot, or holds strategies and is not trusted.
             OSError: It cannot be read.
         """
+        content = io.BytesIO(Path(path).read_bytes())
         try:
-            with np.load(path) as file:
+            with np.load(content) as file:
                 head = json.loads(file["head"].tobytes())
                 arrays = {name: file[name] for name in file.files if name != "head"}
             body = b"".join(array.tobytes() for array in arrays.values())
             whole = hashlib.blake2b(body, digest_size=16).hexdigest() == head["digest"]
-        except (ValueError, KeyError, EOFError, OSError) as error:
-            if isinstance(error, OSError) and not Path(path).is_file():
-                raise
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile):
             raise SnapshotError(f"{path}: is no snapshot, or is damaged") from None
         if not whole or head.get("format") != SNAPSHOT_FORMAT:
             raise SnapshotError(f"{path}: is damaged, or not of the format {SNAPSHOT_FORMAT!r}")

@@ -47,6 +47,7 @@ from lobenv.tape.reasons import (
     REASON_PRICE_BAND,
     REASON_RATE_LIMIT,
     REASON_REPLACED,
+    REASON_TOO_LARGE,
     REASON_UNFILLED,
     REASON_UNKNOWN_ORDER,
     REASON_WOULD_CROSS,
@@ -93,8 +94,10 @@ def _check_order(world: World, slot):
         return REASON_RATE_LIMIT
     if world.accounts[owner, book]["killed"]:
         return REASON_KILLED
-    if not ledger.within_bounds(world, owner, book, order["side"], order["price"], order["qty"]):
+    if order["qty"] <= 0:
         return REASON_BAD_QUANTITY
+    if not ledger.within_bounds(world, owner, book, order["side"], order["price"], order["qty"]):
+        return REASON_TOO_LARGE
     if order["kind"] == LIMIT and not order_book.in_window(world, book, order["price"]):
         return REASON_PRICE_BAND
     if not is_allowed(world, owner, order):
@@ -241,7 +244,7 @@ def _check_replacement(world: World, slot, price, qty, growth):
     if not order_book.in_window(world, book, price):
         return REASON_PRICE_BAND
     if not ledger.within_bounds(world, owner, book, side, price, qty):
-        return REASON_BAD_QUANTITY
+        return REASON_TOO_LARGE
     if growth > 0 and not ledger.within_inventory_cap(world, owner, book, side, growth):
         return REASON_LIMIT_BREACHED
     best = world.books[book]["best"][order_book.column(-side)]

@@ -162,7 +162,7 @@ def within_inventory_cap(world: World, agent, book, side, qty):
 @kernel
 def within_bounds(world: World, agent, book, side, price, qty):
     """Whether an order of this size and value can be counted: no sum of shares or money may leave its field."""
-    if qty <= 0 or world.books[book]["resting"][column(side)] + qty > MOST_SHARES:
+    if world.books[book]["resting"][column(side)] + qty > MOST_SHARES:
         return False
     dearest = np.int64(max(price, world.books[book]["last_price"], 1))
     return dearest * qty <= MOST_VALUE // MILLITICKS and abs(world.accounts[agent, book]["cash"]) <= MOST_CASH

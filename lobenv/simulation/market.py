@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from lobenv.engine.batch import Batch
+from lobenv.engine.step import CONTINUE, RESET, STEP
 from lobenv.engine.store import Snapshot
 from lobenv.market.network import slowest_ns
-from lobenv.market.tables import World
+from lobenv.market.tables import DECISION, World
 from lobenv.scenario.build import profile_of
 from lobenv.scenario.loading import Source, load
 from lobenv.settings import SECOND
 from lobenv.simulation.gateway import Gateway
+from lobenv.simulation.learners import Learners, Policy
 from lobenv.simulation.participants import Participants, attended_by, externals_of
 from lobenv.simulation.result import Result, accounts_of, count, names_of_agents, reports_of, tape_of
 from lobenv.simulation.strategy import Strategy
@@ -35,10 +37,11 @@ class Market:
         strategies: Who trades beside the background agents.
         seed: Of everything random in it, 0 … 2^64 - 1.
         tape: Whether to keep a tape.
+        learners: Name of a market maker, which keys its random streams, to the policy that quotes for it.
 
     Raises:
-        ValueError: There is no such scenario, the terms of a strategy do not fit it, two strategies have one name, or
-            the seed is out of range.
+        ValueError: There is no such scenario, the terms of a strategy do not fit it, two traders have one name, or the
+            seed is out of range.
     """
 
     def __init__(
@@ -48,17 +51,20 @@ class Market:
         seed: int = 0,
         *,
         tape: bool = True,
+        learners: Mapping[str, Policy] | None = None,
     ) -> None:
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must lie in 0 … 2^64 - 1, got {seed}")
         self.scenario = load(scenario)
         self.strategies = tuple(strategies)
-        externals = externals_of(self.strategies, self.scenario)
+        self._learners = Learners(self.scenario, learners or {}, first=len(self.strategies))
+        externals = (*externals_of(self.strategies, self.scenario), *self._learners.externals)
         self._batch = Batch(
             self.scenario, externals=externals, tape=tape, attend=attended_by(lambda: self.strategies), threads=1
         )
         self._batch.begin(ROW, np.array([seed], np.uint64))
-        self._is_new = True
+        self._learners.begin(seed)
+        self._todo = RESET
         self._is_running = False
 
     @property
@@ -107,13 +113,15 @@ class Market:
         if until < self.now_ns:
             raise ValueError(f"until_s must be >= {self.now_ns / SECOND}, the present, got {until_s}")
         with self._running():
-            is_new, self._is_new = self._is_new, False
-            self._batch.continue_row(0, until, is_new=is_new)
+            todo, self._todo = self._todo, CONTINUE
+            while self._batch.continue_row(0, until, todo=todo, actions=self._learners.actions) == DECISION:
+                self._learners.act(self._batch)
+                todo = STEP
 
     def result(self) -> Result:
         """What there is to know about it, up to now."""
         strategies = [gateway.terms.name for gateway in self.gateways]
-        names = names_of_agents(self.scenario, strategies)
+        names = names_of_agents(self.scenario, strategies, self._learners.names)
         return Result(
             self.scenario,
             self.seed,
@@ -133,7 +141,7 @@ class Market:
 
     def snapshot(self) -> Snapshot:
         """A copy of everything, strategies included (their attributes, by `copy.deepcopy`)."""
-        return self._batch.snapshot(0, {"is_new": int(self._is_new)})
+        return self._batch.snapshot(0, {"todo": self._todo})
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go to a snapshot of this market, or of another of the same scenario and strategies; it goes on bit for bit.
@@ -142,7 +150,7 @@ class Market:
             SnapshotError: It is of another scenario, or of a market with other strategies.
         """
         self._batch.restore(snapshot)
-        self._is_new = bool(snapshot.session.get("is_new", 0))
+        self._todo = snapshot.session["todo"]
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -162,6 +170,7 @@ def simulate(
     *,
     tape: bool = True,
     until_s: float | None = None,
+    learners: Mapping[str, Policy] | None = None,
 ) -> Result:
     """Run a market from its first instant to the end of the session.
 
@@ -171,6 +180,7 @@ def simulate(
         seed: Of everything random in it.
         tape: Whether to keep a tape.
         until_s: Where to stop [s since the session's first instant]; None for the end of the session.
+        learners: As in `Market`.
 
     Returns:
         What there is to know about it.
@@ -180,6 +190,6 @@ def simulate(
             the seed is out of range.
         OverflowError: A table is full; the message names the setting to raise.
     """
-    market = Market(scenario, strategies, seed, tape=tape)
+    market = Market(scenario, strategies, seed, tape=tape, learners=learners)
     market.run(until_s)
     return market.result()

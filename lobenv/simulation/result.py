@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,11 +71,12 @@ class Result:
     counters: Counters
 
 
-def names_of_agents(scenario: Scenario, strategies: list[str]) -> list[tuple[str, str]]:
+def names_of_agents(scenario: Scenario, strategies: Sequence[str], learners: Sequence[str]) -> list[tuple[str, str]]:
     """(name, kind) of every agent, in the order of the tables."""
     first = ("opening", "opening") if scenario.replay is None else ("recording", "recording")
     traders = [(name, group.kind) for name, group in scenario.agents.items() for _ in range(group.count)]
-    return [first, *((name, "strategy") for name in strategies), *traders]
+    outside = [*((name, "strategy") for name in strategies), *((name, "learner") for name in learners)]
+    return [first, *outside, *traders]
 
 
 def count(world: World) -> Counters:

@@ -24,13 +24,14 @@ from __future__ import annotations
     REASON_ORDER_TYPE,
     REASON_NO_REFERENCE,
     REASON_REPLACED,
-) = range(21)
+    REASON_TOO_LARGE,
+) = range(22)
 
 REASON_NAMES = (
     "none",
     "unknown order",
     "wrong owner",
-    "quantity not positive, or too large",
+    "quantity not positive",
     "price outside the band",
     "book halted",
     "session closed",
@@ -48,4 +49,5 @@ REASON_NAMES = (
     "order type not allowed",
     "no price to peg to",
     "replaced",
+    "quantity or value too large",
 )
