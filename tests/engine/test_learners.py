@@ -239,9 +239,9 @@ def test_a_snapshot_of_another_market_is_refused(other):
 
 
 def test_after_a_full_table_a_market_is_refused_until_it_is_restored_or_reset():
-    scenario = load("calm", {**SHORT, "capacity.events": 16})
+    scenario = load("calm", {**SHORT, "capacity.orders": 16})
     batch = Batch(scenario, threads=1)
-    with pytest.raises(OverflowError, match=r"capacity\.events"):
+    with pytest.raises(OverflowError, match=r"capacity\.orders"):
         batch.reset(ROW, np.array([1], np.uint64))
     for call in (lambda: act(batch), lambda: batch.run(10**10), batch.snapshot):
         with pytest.raises(InterruptedMarketError, match="interrupted"):
@@ -249,8 +249,8 @@ def test_after_a_full_table_a_market_is_refused_until_it_is_restored_or_reset():
 
 
 def test_a_plain_market_is_refused_after_a_full_table():
-    market = Market(load("calm", {**SHORT, "capacity.events": 16}))
-    with pytest.raises(OverflowError, match=r"capacity\.events"):
+    market = Market(load("calm", {**SHORT, "capacity.orders": 16}))
+    with pytest.raises(OverflowError, match=r"capacity\.orders"):
         market.run()
     with pytest.raises(InterruptedMarketError, match="interrupted"):
         market.run()
