@@ -70,13 +70,15 @@ class _EntryCache(NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code for a signature, or None after saying that it is compiled now."""
         target_context.refresh()
-        try:
-            self._names[sig] = self._name(sig, target_context.codegen())
-            body = store.read(self._names[sig])
-            if body is not None:
+        name = self._name(sig, target_context.codegen())
+        body = store.read(name) if name else None
+        if body is not None:
+            try:
                 return CompileResult._rebuild(target_context, *pickle.loads(body))
-        except Exception as error:  # whatever a key, a pickle or LLVM may raise
-            store.tell(f"kept machine code of {self._title} is not used: {_first_line(error)}")
+            except Exception as error:  # whatever a pickle or LLVM may raise
+                store.tell(f"kept machine code of {self._title} is not used: {_first_line(error)}")
+        if name:
+            self._names[sig] = name
         store.tell(f"compiling {self._title}, once")
         return None
 
@@ -99,8 +101,13 @@ class _EntryCache(NullCache):
     def _title(self) -> str:
         return f"{self._plain.__module__}.{self._plain.__name__}"
 
-    def _name(self, signature: Any, codegen: Any) -> str:
-        told = f"{code_key(self._plain)} {signature} {codegen.magic_tuple()}"
+    def _name(self, signature: Any, codegen: Any) -> str | None:
+        """Under which name the machine code is kept, or None after saying why it cannot be."""
+        try:
+            told = f"{code_key(self._plain)} {signature} {codegen.magic_tuple()}"
+        except (TypeError, ValueError) as error:
+            store.tell(f"machine code of {self._title} is not kept: {_first_line(error)}")
+            return None
         return f"{self._plain.__name__}-{hashlib.blake2b(told.encode(), digest_size=NAME_BYTES).hexdigest()}"
 
 

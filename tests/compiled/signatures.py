@@ -1,4 +1,4 @@
-"""Compiles the market in this process and prints every part with the signatures that it was compiled for, as JSON."""
+"""Compiles the market in this process and prints every kernel with the signatures it was compiled for, as JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from lobenv.simulation import Market
 
 
 def compile_market() -> None:
-    """Make whatever drives a market compile its program."""
+    """Have an environment and a market of strategies compile whatever they need."""
     env: Any = gym.make(lobenv.MARKET_MAKING)
     env.reset(seed=1)
     env.step(np.zeros(2, np.float32))
     Market(load("calm"), seed=1).run(0.1)
 
 
-def dispatchers() -> Iterator[Any]:
+def kernels() -> Iterator[Any]:
     """Every kernel of the modules that are loaded."""
     names = [module.name for module in pkgutil.walk_packages(lobenv.__path__, "lobenv.")]
     modules = [importlib.import_module(name) for name in names if name in sys.modules]
@@ -34,7 +34,12 @@ def dispatchers() -> Iterator[Any]:
     yield from found.values()
 
 
+def signatures() -> dict[str, list[str]]:
+    """Signatures of each kernel that was compiled, by its name."""
+    names = {f"{kernel.py_func.__module__}.{kernel.py_func.__name__}": kernel for kernel in kernels()}
+    return {name: [str(found) for found in kernel.nopython_signatures] for name, kernel in names.items()}
+
+
 if __name__ == "__main__":
     compile_market()
-    told = {f"{kernel.py_func.__module__}.{kernel.py_func.__name__}": kernel.nopython_signatures for kernel in dispatchers()}
-    print(json.dumps({name: [str(signature) for signature in signatures] for name, signatures in told.items()}))
+    sys.stdout.write(json.dumps(signatures()))

@@ -18,7 +18,7 @@ HEAD = "import enum\nimport math\nimport sys\nfrom typing import NamedTuple\nimp
 def module(text, name="written"):
     """A module of some text."""
     made = types.ModuleType(name)
-    exec(HEAD + text, vars(made))  # noqa: S102
+    exec(HEAD + text, vars(made))
     return made
 
 
@@ -155,6 +155,7 @@ def test_a_constant_whose_value_cannot_be_told_is_named():
 
 # ---------------------------------------------------------------- kernels that are compiled, but not kept
 
+
 def lines(capsys):
     return capsys.readouterr().err.splitlines()
 
@@ -164,7 +165,7 @@ def test_a_kernel_whose_key_cannot_be_told_runs_all_the_same(tmp_path, monkeypat
     made = module("real = object()\ndef f(x):\n    return x.real + 1", __name__)
     assert kernel(entry=True)(made.f)(3) == 4
     first, second = lines(capsys)
-    assert "is not used: TypeError: kernel global real must be" in first
+    assert "is not kept: TypeError: kernel global real must be" in first
     assert "compiling" in second
     assert list(tmp_path.rglob("*.*")) == []
 

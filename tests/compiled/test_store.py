@@ -1,4 +1,4 @@
-"""The folder of machine code: what is in it that is not ours stays, and what somebody else may have put there is not read."""
+"""The folder of machine code: what is not ours stays in it, and what somebody else may have put there is not read."""
 
 from __future__ import annotations
 
