@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 import pytest
 
@@ -22,7 +23,7 @@ def is_kernel(decorator):
     return isinstance(named, ast.Name) and named.id == "kernel"
 
 
-def is_call(node, *names):
+def is_call(node, *names) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and ast.unparse(node.func) in names
 
 
