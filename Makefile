@@ -10,15 +10,16 @@ ALL_EXTRAS := train,lab,render,dev
 
 # Passed on to the command behind a target: `make lab ARGS="--seeds 8"`, `make test-compiled ARGS="-k book"`.
 ARGS ?=
-KERNEL_TESTS := tests/market tests/agents tests/test_kernel.py
+KERNEL_TESTS := tests/market tests/agents tests/engine
 API_TESTS := tests/envs tests/adapters
 NEWEST_GYMNASIUM := 1.4.0
 NEWEST := $(VENV)/gymnasium-newest
+NEWEST_NUMBA := $(VENV)/numba-newest
 
 # Batches bring their own threads; PyTorch's would fight them for the cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: lab train zoo test test-compiled test-interpreted test-bounds test-newest test-notebooks lint bench bench-smoke clean
+.PHONY: lab train zoo test test-compiled test-interpreted test-bounds test-plain test-newest test-notebooks lint bench bench-smoke clean
 .NOTPARALLEL:
 
 lab: $(LAB_READY)
@@ -31,7 +32,7 @@ train: $(ALL_READY)
 zoo: $(ALL_READY)
 	$(BIN)/python -m train.zoo $(ARGS)
 
-test: test-compiled test-interpreted test-bounds test-newest test-notebooks
+test: test-compiled test-interpreted test-bounds test-plain test-newest test-notebooks
 
 # The whole suite, as users run the market.
 test-compiled: $(ALL_READY)
@@ -44,6 +45,11 @@ test-interpreted: $(ALL_READY)
 # The kernels with every index checked, in a cache of their own.
 test-bounds: $(ALL_READY)
 	NUMBA_BOUNDSCHECK=1 LOBENV_CACHE_DIR=$(abspath $(VENV))/bounds-cache $(BIN)/python -m pytest -m "not slow" $(KERNEL_TESTS)
+
+# The paths of all presets without what Numba does not document, on the newest Numba that pip finds.
+test-plain: $(NEWEST_NUMBA)/.ready
+	PYTHONPATH=$(abspath $(NEWEST_NUMBA)) $(BIN)/python -c 'import numba; assert "$(NEWEST_NUMBA)" in numba.__file__; print("Numba", numba.__version__)'
+	LOBENV_PLAIN_NUMBA=1 PYTHONPATH=$(abspath $(NEWEST_NUMBA)) $(BIN)/python -m pytest tests/digests
 
 # The API on the newest Gymnasium, which Ray's pin keeps out of the constraints.
 test-newest: $(NEWEST)/.ready-$(NEWEST_GYMNASIUM)
@@ -95,4 +101,10 @@ $(ALL_READY): pyproject.toml constraints.txt | $(BIN)/pip
 $(NEWEST)/.ready-$(NEWEST_GYMNASIUM): $(ALL_READY)
 	rm -rf $(NEWEST)
 	$(PIP) --no-deps --target $(NEWEST) gymnasium==$(NEWEST_GYMNASIUM)
+	@touch $@
+
+# With the llvmlite and the NumPy that it asks for.
+$(NEWEST_NUMBA)/.ready: $(ALL_READY)
+	rm -rf $(NEWEST_NUMBA)
+	$(PIP) --target $(NEWEST_NUMBA) numba
 	@touch $@

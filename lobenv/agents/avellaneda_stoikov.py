@@ -71,8 +71,8 @@ def wake(world: World, agent, next_wake):
     held = world.accounts[agent, book]["known_position"]
     reservation = feed.mid_of(world, book, view) - held / state["qty"] * state["risk"] * left
     half = 0.5 * state["risk"] * left + state["constant"]
-    bid = min(math.floor(reservation - half), touch[1] - 1)
-    ask = max(math.ceil(reservation + half), touch[0] + 1)
+    bid = min(int(math.floor(reservation - half)), touch[1] - 1)
+    ask = max(int(math.ceil(reservation + half)), touch[0] + 1)
     _quote_side(world, agent, book, state, held, 1, bid)
     _quote_side(world, agent, book, state, held, -1, ask)
     return next_wake

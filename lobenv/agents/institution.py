@@ -133,7 +133,7 @@ def _due(state, view, elapsed):
     elif state["style"] == POV:
         traded = view["buy_volume"] + view["sell_volume"] - state["volume"]
         return min(np.int64(state["participation"] * traded) + 1, state["target"])
-    return np.int64(math.ceil(done * state["target"]))
+    return int(math.ceil(done * state["target"]))
 
 
 @kernel

@@ -111,8 +111,8 @@ def wake(world: World, agent, next_wake):
     qty = int(state["participation"] * state["volume_rate"])
     qty = min(max(qty, state["least_qty"]), state["most_qty"])
     step = state["step"] if state["step"] > 0 else max(int(state["step_factor"] * state["spread"] + 0.5), 1)
-    bid = min(math.floor(centre - half), touch[1] - 1)
-    ask = max(math.ceil(centre + half), touch[0] + 1)
+    bid = min(int(math.floor(centre - half)), touch[1] - 1)
+    ask = max(int(math.ceil(centre + half)), touch[0] + 1)
     _quote_both(world, agent, book, state["ladder"], bid, max(ask, bid + 1), step, state["levels"], qty)
     return next_wake
 

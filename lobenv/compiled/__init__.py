@@ -19,6 +19,8 @@ from typing import Any, TypeVar, overload
 import numba
 import numpy as np
 
+from lobenv.compiled import store
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT_ENABLED = not numba.config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
@@ -27,6 +29,8 @@ PLAIN_NUMBA = os.environ.get("LOBENV_PLAIN_NUMBA", "0") not in ("", "0")
 if not JIT_ENABLED:
     # Plain Python runs the same integer hashing on NumPy scalars, where wrapping around is meant and would warn.
     np.seterr(over="ignore")
+elif PLAIN_NUMBA:
+    store.tell("LOBENV_PLAIN_NUMBA: every process compiles what it uses of the market anew, for a minute or two")
 
 
 @overload

@@ -1,4 +1,4 @@
-"""Entry kernels: compiled as one program with their parts, announced while that takes long, and kept on disk.
+"""Entry kernels: compiled as one program with their parts, announced as that takes long, and kept on disk.
 
 This leans on names inside Numba that have no public documentation, as `parts` does.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import pickle
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MethodType
@@ -41,19 +40,14 @@ def entry(plain: Callable[..., Any], **options: Any) -> Any:
 
 
 def _compile(dispatcher: Any, signature: Any) -> Any:
-    """Compile for a signature, unless it is there already or on disk; say so while it takes long."""
+    """Compile for a signature, unless it is there already or on disk."""
     with _collector_paused():
-        started = time.perf_counter()
-        misses = dispatcher._cache.misses
-        code = Dispatcher.compile(dispatcher, signature)
-        if dispatcher._cache.misses > misses:
-            store.tell(f"compiled in {time.perf_counter() - started:.0f} s")
-    return code
+        return Dispatcher.compile(dispatcher, signature)
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Without Python's cyclic collector, which walks what the compiler makes again and again: a tenth of the time."""
+    """Without the cyclic collector, which walks all that the compiler makes, again and again: a tenth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -64,24 +58,58 @@ def _collector_paused() -> Iterator[None]:
 
 
 class _EntryCache(NullCache):
-    """Finds and keeps the machine code of one entry, by what the code says and for which processor it is."""
+    """Finds and keeps the machine code of one entry, by what the code says and for which processor it is.
+
+    Whatever goes wrong here costs a line and the time to compile: the market runs without.
+    """
 
     def __init__(self, plain: Callable[..., Any]) -> None:
         self._plain = plain
-        self.misses = 0
+        self._names: dict[Any, str] = {}  # of signatures that are being compiled: the code as it was when that began
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The machine code for a signature, or None after saying that it is compiled now."""
         target_context.refresh()
-        body = store.read(self._name(sig, target_context.codegen()))
+        name = self._name(sig, target_context.codegen())
+        body = store.read(name) if name else None
         if body is not None:
-            return CompileResult._rebuild(target_context, *pickle.loads(body))
-        self.misses += 1
-        store.tell(f"compiling {self._plain.__module__}.{self._plain.__name__}, once")
+            try:
+                return CompileResult._rebuild(target_context, *pickle.loads(body))
+            except Exception as error:  # whatever a pickle or LLVM may raise
+                store.tell(f"kept machine code of {self._title} is not used: {_first_line(error)}")
+        if name:
+            self._names[sig] = name
+        store.tell(f"compiling {self._title}, once")
         return None
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        store.write(self._name(sig, data.codegen), dumps(data._reduce()))
+    def save_overload(self, sig: Any, cres: Any) -> None:
+        """Keep the machine code for a signature."""
+        name = self._names.pop(sig, None)
+        if name is None:
+            return  # said when it was looked for
+        if cres.library.has_dynamic_globals:
+            store.tell(f"machine code of {self._title} is not kept: it holds the address of a large global array")
+            return
+        try:
+            body = dumps(cres._reduce())
+        except Exception as error:  # whatever a constant's own pickling may raise
+            store.tell(f"machine code of {self._title} is not kept: {_first_line(error)}")
+            return
+        store.write(name, body)
 
-    def _name(self, signature: Any, codegen: Any) -> str:
-        told = f"{code_key(self._plain)} {signature} {codegen.magic_tuple()}"
+    @property
+    def _title(self) -> str:
+        return f"{self._plain.__module__}.{self._plain.__name__}"
+
+    def _name(self, signature: Any, codegen: Any) -> str | None:
+        """Under which name the machine code is kept, or None after saying why it cannot be."""
+        try:
+            told = f"{code_key(self._plain)} {signature} {codegen.magic_tuple()}"
+        except (TypeError, ValueError) as error:
+            store.tell(f"machine code of {self._title} is not kept: {_first_line(error)}")
+            return None
         return f"{self._plain.__name__}-{hashlib.blake2b(told.encode(), digest_size=NAME_BYTES).hexdigest()}"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -70,55 +70,52 @@ class _EntryLibrary(JITCodeLibrary):
         super()._optimize_final_module()
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _ChooseEntryLibrary(AnalysisPass):
-    """Gives the function a library that takes in its parts."""
+class _ChooseLibrary(AnalysisPass):
+    """Gives a function a library of ours before it is lowered."""
 
-    _name = "choose_entry_library"
+    library: type[JITCodeLibrary]
 
     def __init__(self) -> None:
         AnalysisPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        state.library = _EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return False
 
 
-class EntryCompiler(CompilerBase):
-    """Numba's own pipeline with the one pass added."""
-
-    def define_pipelines(self) -> list[Any]:
-        """Choose the library before lowering."""
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_ChooseEntryLibrary, NopythonTypeInference)
-        pipeline.finalize()
-        return [pipeline]
-
-
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _ChoosePartLibrary(AnalysisPass):
-    """Gives the function a library of parts before it is lowered."""
-
+class _ChoosePartLibrary(_ChooseLibrary):
     _name = "choose_part_library"
-
-    def __init__(self) -> None:
-        AnalysisPass.__init__(self)
-
-    def run_pass(self, state: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return False
+    library = _PartLibrary
 
 
-class _PartCompiler(CompilerBase):
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _ChooseEntryLibrary(_ChooseLibrary):
+    _name = "choose_entry_library"
+    library = _EntryLibrary
+
+
+class _Compiler(CompilerBase):
     """Numba's own pipeline with the one pass added."""
+
+    choose_library: type[_ChooseLibrary]
 
     def define_pipelines(self) -> list[Any]:
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_ChoosePartLibrary, NopythonTypeInference)
+        pipeline.add_pass_after(self.choose_library, NopythonTypeInference)
         pipeline.finalize()
         return [pipeline]
+
+
+class _PartCompiler(_Compiler):
+    choose_library = _ChoosePartLibrary
+
+
+class EntryCompiler(_Compiler):
+    """Compiles an entry kernel with the parts it calls."""
+
+    choose_library = _ChooseEntryLibrary
 
 
 def _widened_template(dispatcher: Any, arguments: Any, keywords: Any) -> Any:
@@ -138,7 +135,7 @@ def _widened_template(dispatcher: Any, arguments: Any, keywords: Any) -> Any:
 
 def _widened(argument: Any) -> Any:
     plain = types.unliteral(argument)
-    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
+    return types.int64 if plain in types.signed_domain else plain
 
 
 def _keep_overload(dispatcher: Any, result: Any) -> None:

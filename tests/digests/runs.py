@@ -61,7 +61,7 @@ def action_of(mode: str, rng: np.random.Generator, num_envs: int) -> np.ndarray:
 
 def single(scenario: str, mode: str = "continuous", reward: str = "inventory", **settings: Any) -> Digests:
     """One environment through (the beginning of) one session and a second one."""
-    env = gym.make("lobenv:Sentinel-MM-v0", scenario=scenario, action=mode, reward=reward, **settings)
+    env: Any = gym.make("lobenv:Sentinel-MM-v0", scenario=scenario, action=mode, reward=reward, **settings)
     rng = np.random.default_rng(1)
     observations, rewards, states = [], [], []
     for seed in (11, None):
@@ -132,8 +132,8 @@ class Taker(Strategy):
         if view.bid_qty > 3 * max(view.ask_qty, 1) and not market.open_orders and view.ask is not None:
             market.buy(view.ask, 100, time_in_force="ioc")
 
-    def on_fill(self, market, report):
-        self.seen.append(report.exchange_ns if hasattr(report, "exchange_ns") else report.price)
+    def on_fill(self, market, fill):
+        self.seen.append(fill.exchange_ns if hasattr(fill, "exchange_ns") else fill.price)
 
     def on_timer(self, market):
         depth = market.depth()
