@@ -72,7 +72,7 @@ def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
         if module.__name__.partition(".")[0] in FOREIGN:
             continue
         for name in names:
-            value = vars(module).get(name)
+            value = getattr(module, name, None)  # a module may make it now
             if isinstance(value, types.ModuleType):
                 if value is not module and not place.endswith(f".{name}"):
                     modules.append((f"{place}.{name}", value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lobenv.agents.dispatch import EXTERNAL, OPENING, RECORDED_FLOW
+from lobenv.agents.kinds import EXTERNAL, OPENING, RECORDED_FLOW
 from lobenv.agents.recorded import next_row_time
 from lobenv.compiled import kernel
 from lobenv.engine.event_loop import schedule_capture, schedule_jump

@@ -5,6 +5,13 @@ from __future__ import annotations
 from lobenv.compiled import kernel
 from lobenv.market.tables import World
 
+ALIGNMENT = 16  # bytes
+
+
+def aligned(size: int) -> int:
+    """A number of bytes after which the next record is aligned too."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
 
 @kernel
 def own(world: World, agent, dtype, size):

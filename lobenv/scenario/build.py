@@ -10,10 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lobenv.agents.arbitrageur import Arbitrageur
-from lobenv.agents.base import AgentConfig
-from lobenv.agents.dispatch import EXTERNAL, KINDS, OPENING, RECORDED_FLOW
-from lobenv.agents.noise import Noise
+from lobenv.agents.base import AgentConfig, Place
+from lobenv.agents.kinds import EXTERNAL, OPENING, RECORDED_FLOW, kind_of, number_of
+from lobenv.market.memory import ALIGNMENT, aligned
 from lobenv.market.network import PROFILES, LinkModel, Profile, slowest_ns, write_link
 from lobenv.market.tables import (
     CONSTANT,
@@ -21,8 +20,6 @@ from lobenv.market.tables import (
     LOGNORMAL,
     MILLITICKS,
     NONE,
-    ONCE,
-    POISSON,
     PREVENTION,
     REGULAR,
     STP_OFF,
@@ -35,7 +32,6 @@ from lobenv.tape.labels import INTENT_NUMBERS
 
 JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
 DEFAULT_FUNDAMENTAL = Fundamental()
-MEMORY_ALIGNMENT = 16
 SEEDABLE_AGENTS = 1 << 20
 
 LinkClass = tuple[str, ...]  # a latency profile for each venue
@@ -177,16 +173,8 @@ def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[L
     return list(dict.fromkeys([_link_class(scenario, "none", {}), *used]))
 
 
-def _state_bytes(config: AgentConfig) -> int:
-    return _aligned(KINDS[config.kind][1].itemsize)  # pyright: ignore[reportAttributeAccessIssue]
-
-
 def _role_bytes(external: External) -> int:
-    return 0 if external.role is None else _aligned(external.role.dtype.itemsize)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // MEMORY_ALIGNMENT) * MEMORY_ALIGNMENT
+    return 0 if external.role is None else aligned(external.role.dtype.itemsize)
 
 
 def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int:
@@ -219,7 +207,7 @@ def _allocate(
         "events": (capacity.events,),
         "wakes": (total,),
         "agents": (total,),
-        "memory": (max(_memory_bytes(externals, groups), MEMORY_ALIGNMENT),),
+        "memory": (max(_memory_bytes(externals, groups), ALIGNMENT),),
         "accounts": (total, books),
         "sessions": (total, books),
         "links": (classes, len(_venues(scenario))),
@@ -242,7 +230,7 @@ def _allocate(
 
 
 def _memory_bytes(externals: tuple[External, ...], groups: Sequence[tuple[str, AgentConfig]]) -> int:
-    return sum(map(_role_bytes, externals)) + sum(config.count * _state_bytes(config) for _, config in groups)
+    return sum(map(_role_bytes, externals)) + sum(config.count * kind_of(config).state_bytes for _, config in groups)
 
 
 def _write_opening(world: World, scenario: Scenario, recorded: bool) -> None:
@@ -352,8 +340,12 @@ def _write_agents(
     agent = 1 + len(externals)
     for name, config in groups:
         for index in range(config.count):
-            _write_trader(world, scenario, agent, offset, name, config, index, classes)
-            agent, offset = agent + 1, offset + _state_bytes(config)
+            _write_trader(world, scenario, agent, offset, name, config, _place(scenario, config, index), classes)
+            agent, offset = agent + 1, offset + kind_of(config).state_bytes
+
+
+def _place(scenario: Scenario, config: AgentConfig, number: int) -> Place:
+    return Place(number, scenario.books_of(config), scenario.tick_size, scenario.close_ns)
 
 
 def _write_external(
@@ -391,17 +383,16 @@ def _write_trader(
     offset: int,
     name: str,
     config: AgentConfig,
-    index: int,
+    place: Place,
     classes: list[LinkClass],
 ) -> None:
     record = world.agents[agent]
-    number, dtype = KINDS[config.kind]  # pyright: ignore[reportAttributeAccessIssue]
-    books = [i for i, book in enumerate(scenario.books) if not config.books or book.name in config.books]
-    record["kind"] = number
-    record["rhythm"] = ONCE if isinstance(config, Noise) and config.once else POISSON
+    kind = kind_of(config)
+    record["kind"] = number_of(kind.name)
+    record["rhythm"] = config.rhythm
     record["interval"] = config.mean_interval_s * SECOND
-    record["identity"] = _identity(name, index)
-    record["book"] = books[index % len(books)]
+    record["identity"] = _identity(name, place.number)
+    record["book"] = place.home
     record["memory"] = offset
     record["link_class"] = classes.index(_link_class(scenario, config.latency, config.latency_by_venue))
     record["computation"] = round(config.computation_us * 1e3)
@@ -409,10 +400,7 @@ def _write_trader(
     record["order_rate"] = config.order_rate_per_s
     record["stp"] = PREVENTION[config.self_trade_prevention]
     record["label"] = INTENT_NUMBERS[config.label]
-    state = world.memory[offset : offset + dtype.itemsize].view(dtype)[0]
-    config.write(state, index, scenario.close_ns)
-    if isinstance(config, Arbitrageur):
-        state["other"] = books[(index + 1) % len(books)]
+    config.write(world.memory[offset : offset + kind.state.itemsize].view(kind.state)[0], place)
 
 
 def _write_streams(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lobenv.agents.dispatch import EXTERNAL
+from lobenv.agents.kinds import EXTERNAL
 from lobenv.engine.batch import episode_seeds
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.scenario import load
