@@ -74,6 +74,17 @@ class AgentConfig(Frozen):
         """
         return None
 
+    def shared(self, place: Place) -> np.ndarray | None:
+        """A table that all traders of the group read, such as the quantiles of sizes, computed once; None for none.
+
+        Args:
+            place: Of the group's first trader.
+
+        Returns:
+            (n,) of a dtype without objects; a trader finds a row by `lobenv.market.memory.shared`.
+        """
+        return None
+
     def write(self, state: np.ndarray, place: Place) -> None:
         """Fill the record of one trader's own state, in place.
 

@@ -225,6 +225,7 @@ AGENT = _dtype(
     ("link_class", "i4"),
     ("book", "i4"),  # home book
     ("memory", "i4"),  # offset of its own state [bytes]
+    ("shared", "i4"),  # offset of the table that its group reads together [bytes]
     ("stream", "i4"),
     ("identity", "i8"),  # keys its streams, whatever else there is in the market
     ("external", "i4"),  # index among the external agents, or NONE
@@ -397,6 +398,7 @@ class World(NamedTuple):
     recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
     opening: np.ndarray  # (1,) OPENING
     watches: np.ndarray  # (F,) WATCH, books that strategies follow
+    shared: np.ndarray  # (bytes,) uint8, tables of whole groups of traders, which nobody writes
 
 
 DTYPES: dict[str, np.dtype] = {
@@ -423,4 +425,5 @@ DTYPES: dict[str, np.dtype] = {
     "recording": RECORDED,
     "opening": OPENING,
     "watches": WATCH,
+    "shared": np.dtype("u1"),
 }

@@ -131,13 +131,15 @@ def build(
     groups = [(name, config) for name, config in scenario.agents.items() if config.count]
     total = 1 + len(externals) + sum(config.count for _, config in groups)
     classes = _link_classes(scenario, externals)
-    world = _allocate(scenario, externals, groups, total, len(classes), tape, recording)
+    shared = _shared_tables(scenario, groups)
+    world = _allocate(scenario, externals, groups, total, len(classes), shared, tape, recording)
     _write_clock(world, scenario)
     _write_books(world, scenario)
     _write_fundamentals(world, scenario)
     _write_links(world, scenario, classes)
     _chain_free_slots(world)
     _write_agents(world, scenario, externals, groups, classes, recording is not None)
+    _write_shared(world, externals, groups, shared)
     _write_streams(world)
     _write_opening(world, scenario, recording is not None)
     return Template(world, scenario, externals)
@@ -193,6 +195,7 @@ def _allocate(
     groups: Sequence[tuple[str, AgentConfig]],
     total: int,
     classes: int,
+    shared: Mapping[str, np.ndarray],
     tape: bool,
     recording: np.ndarray | None,
 ) -> World:
@@ -222,6 +225,7 @@ def _allocate(
         "recording": (0 if recording is None else len(recording),),
         "opening": (1,),
         "watches": (sum(len(agent.follows) for agent in externals),),
+        "shared": (max(sum(aligned(table.nbytes) for table in shared.values()), ALIGNMENT),),
     }
     world = World(*(np.zeros(shapes[name], dtype) for name, dtype in DTYPES.items()))
     if recording is not None:
@@ -346,6 +350,29 @@ def _write_agents(
 
 def _place(scenario: Scenario, config: AgentConfig, number: int) -> Place:
     return Place(number, scenario.books_of(config), scenario.tick_size, scenario.close_ns)
+
+
+def _shared_tables(scenario: Scenario, groups: Sequence[tuple[str, AgentConfig]]) -> dict[str, np.ndarray]:
+    """Name of a group to the table that its traders read together."""
+    tables = ((name, config.shared(_place(scenario, config, 0))) for name, config in groups)
+    return {name: np.ascontiguousarray(table) for name, table in tables if table is not None}
+
+
+def _write_shared(
+    world: World,
+    externals: tuple[External, ...],
+    groups: Sequence[tuple[str, AgentConfig]],
+    shared: Mapping[str, np.ndarray],
+) -> None:
+    """Copy the groups' tables in, one after the other, and tell their traders where."""
+    agent, offset = 1 + len(externals), 0
+    for name, config in groups:
+        if name in shared:
+            size = shared[name].nbytes
+            world.shared[offset : offset + size] = shared[name].reshape(-1).view(np.uint8)
+            world.agents["shared"][agent : agent + config.count] = offset
+            offset += aligned(size)
+        agent += config.count
 
 
 def _write_external(
