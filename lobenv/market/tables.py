@@ -27,9 +27,6 @@ MOST_VALUE = 2**55  # of an order [milliticks x shares]
 MOST_CASH = 2**61  # of an account, either way [milliticks x shares]
 DEPTH = 10  # ticks a side in a capture of the book
 
-# Sides of a book
-BID, ASK = 1, -1
-
 # Order types
 LIMIT, MARKET, PEG_PRIMARY, PEG_MIDPOINT = 0, 1, 2, 3
 

@@ -12,6 +12,7 @@ from lobenv.agents.arbitrageur import Arbitrageur
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.kinds import BUILT_IN, KINDS, number_of
 from lobenv.agents.noise import STATE, Noise, wake
+from lobenv.market.memory import ALIGNMENT
 from lobenv.market.tables import ONCE, POISSON, REGULAR
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Book, Scenario
