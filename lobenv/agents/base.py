@@ -6,7 +6,7 @@ import inspect
 import keyword
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, PositiveFloat
@@ -17,7 +17,10 @@ from lobenv.market.tables import POISSON
 from lobenv.settings import Frozen
 from lobenv.tape.labels import INTENTS
 
-Intent = Literal[INTENTS]  # pyright: ignore[reportInvalidTypeForm]
+if TYPE_CHECKING:
+    Intent = str
+else:
+    Intent = Literal[INTENTS]
 
 
 class Place(NamedTuple):

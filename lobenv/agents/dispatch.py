@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lobenv.agents import opening, recorded
-from lobenv.agents.kinds import KINDS, OPENING, RECORDED_FLOW, number_of
+from lobenv.agents.kinds import KINDS, OPENING_BOOK, RECORDED_FLOW, number_of
 from lobenv.compiled import kernel
 from lobenv.market.streams import GOLDEN, exponential, mix
 from lobenv.market.tables import NEVER, ONCE, REGULAR, World
@@ -57,7 +57,7 @@ def begin(world: World, agent):
 def source() -> str:
     """The text of `wake` and `on_report` as they are compiled."""
     kinds = KINDS.entries()
-    waking = [*kinds, "recorded_flow", "opening"]
+    waking = [*kinds, "recorded_flow", "opening_book"]
     told = [name for name, kind in kinds.items() if kind.on_report is not None]
     wakes = "\n".join(
         f"    if kind == {name.upper()}:\n        return {name}_wake(world, agent, next_wake)" for name in waking
@@ -72,7 +72,7 @@ def source() -> str:
 def _names() -> dict[str, Any]:
     """What the names in `source` mean."""
     names: dict[str, Any] = {"__name__": __name__, "begin": begin, "NEVER": NEVER}
-    names |= {"OPENING": OPENING, "opening_wake": opening.wake}
+    names |= {"OPENING_BOOK": OPENING_BOOK, "opening_book_wake": opening.wake}
     names |= {"RECORDED_FLOW": RECORDED_FLOW, "recorded_flow_wake": recorded.wake}
     for name, kind in KINDS.entries().items():
         names[name.upper()] = number_of(name)

@@ -18,9 +18,14 @@ from lobenv.agents import (
 from lobenv.agents.base import AgentConfig, AgentKind
 from lobenv.registry import Registry
 
-EXTERNAL, OPENING, RECORDED_FLOW = 0, 1, 2  # agents that no scenario configures
+EXTERNAL_AGENT, OPENING_BOOK, RECORDED_FLOW = 0, 1, 2  # agents that no scenario configures
 _FIRST_OUTSIDE = 1 << 30
-_RESERVED = ("external", "opening", "recorded_flow", "never")  # names that `dispatch.source` needs for itself
+_RESERVED = (
+    "external_agent",
+    "opening_book",
+    "recorded_flow",
+    "never",
+)  # names that `dispatch.source` needs for itself
 
 BUILT_IN = (
     noise.KIND,

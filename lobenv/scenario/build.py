@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lobenv.agents.base import AgentConfig, Place
-from lobenv.agents.kinds import EXTERNAL, OPENING, RECORDED_FLOW, kind_of, number_of
+from lobenv.agents.kinds import EXTERNAL_AGENT, OPENING_BOOK, RECORDED_FLOW, kind_of, number_of
 from lobenv.market.memory import ALIGNMENT, aligned
 from lobenv.market.network import PROFILES, LinkModel, Profile, slowest_ns, write_link
 from lobenv.market.tables import (
@@ -330,7 +330,7 @@ def _write_agents(
     world.agents["external"] = NONE
     world.accounts["first_order"] = NONE
     first = world.agents[0]
-    first["kind"] = RECORDED_FLOW if recorded else OPENING
+    first["kind"] = RECORDED_FLOW if recorded else OPENING_BOOK
     first["rhythm"] = REGULAR
     first["interval"] = SECOND
     first["identity"] = _identity("opening", 0)
@@ -380,7 +380,7 @@ def _write_external(
 ) -> None:
     agent = 1 + k
     record, own = world.agents[agent], world.externals[k]
-    record["kind"] = EXTERNAL
+    record["kind"] = EXTERNAL_AGENT
     record["identity"] = _identity(config.name, 0)
     record["external"] = k
     record["book"] = own["book"] = config.book

@@ -88,7 +88,7 @@ def test_a_rule_with_other_parameters_is_refused_when_the_kind_is_made():
 
 
 def test_kinds_that_are_no_kinds_or_bear_another_name_are_refused():
-    for name, entry in (("other", noise.KIND), ("opening", noise.KIND), ("mine", noise)):
+    for name, entry in (("other", noise.KIND), ("opening_book", noise.KIND), ("mine", noise)):
         with pytest.raises((TypeError, ValueError)):
             KINDS._check(name, entry)  # pyright: ignore[reportOptionalCall]
 
