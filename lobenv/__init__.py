@@ -7,8 +7,16 @@ Importing this package registers `Sentinel-MM-v0` with Gymnasium and compiles no
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from lobenv.agents.base import AgentConfig
 
 try:
     __version__ = version("lobenv")
@@ -16,6 +24,34 @@ except PackageNotFoundError:  # a checkout that was never installed
     __version__ = "0+unknown"
 
 MARKET_MAKING = "Sentinel-MM-v0"
+
+
+def register_agent(
+    config: type[AgentConfig],
+    *,
+    state: np.dtype,
+    wake: Callable[..., Any],
+    on_report: Callable[..., Any] | None = None,
+) -> None:
+    """Add a kind of background trader that scenarios can then name; before the first market runs in this process.
+
+    A package that is installed can name its kinds as entry points of the group `lobenv.agents` instead.
+
+    Args:
+        config: Frozen configuration of a group; the default of its field `kind` is the kind's name.
+        state: Aligned record of a trader's own state.
+        wake: Kernel `wake(world, agent, next_wake)` that lets a trader decide and returns when it wakes next [ns].
+        on_report: Kernel `on_report(world, agent, message)` that tells a trader of a report; None where it needs none.
+
+    Raises:
+        TypeError: An argument is not what it should be.
+        RegistrationError: There is a kind of that name already, or the market has been compiled.
+    """
+    from lobenv.agents.base import AgentKind
+    from lobenv.agents.kinds import KINDS
+
+    kind = AgentKind(config, state, wake, on_report)
+    KINDS.add(kind.name, kind, config.__module__)
 
 
 def _register() -> None:

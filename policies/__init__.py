@@ -6,6 +6,8 @@ An address is ``family:NAME`` or ``family:NAME?parameter=value&parameter=value``
     ppo:calm   gp:volatile   tuned:all              a learned policy of the zoo
     ppo:zoo                                         the zoo's for the scenario at hand, else the one called all
     ppo:runs/RUN/policy                             a learned policy in a folder
+
+Another package adds a family of its own by `register`, or as an entry point of the group `lobenv.policies`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from lobenv.registry import Registry
 from policies import rule
 from policies.artefact import ArtefactError, read_sidecar, zoo
 from policies.base import (
@@ -42,7 +45,27 @@ __all__ = [
     "encode_quotes",
     "load",
     "market_spec",
+    "register",
 ]
+
+# Name and parameters of an address -> what builds the policy for a market. It raises a ValueError about either.
+Loader = Callable[[str, Mapping[str, object]], Callable[[MarketSpec], Policy]]
+
+
+def register(family: str, loader: Loader) -> None:
+    """Add a family of policies, so that `load` understands ``family:NAME?parameter=value``.
+
+    A package that is installed can name its families as entry points of the group `lobenv.policies` instead.
+
+    Args:
+        family: What its addresses begin with.
+        loader: ``loader(name, parameters)`` checks both and returns what builds the policy for a `MarketSpec`; the
+            parameters of an address are text, those of a call what they are.
+
+    Raises:
+        RegistrationError: There is a family of that name already; one line.
+    """
+    _FAMILIES.add(family, loader, getattr(loader, "__module__", "an object"))
 
 
 def load(address: str, market: MarketSpec, *, fallback: str | None = None, **overrides: object) -> Policy:
@@ -115,9 +138,7 @@ def _described(folder: Path, family: Family) -> str:
 def _prepare(address: str, overrides: Mapping[str, object]) -> Callable[[MarketSpec], Policy]:
     try:
         family, name, parameters = parse_address(address)
-        if family not in _FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(_FAMILIES)}, got {family!r}")
-        return _FAMILIES[family](name, {**parameters, **overrides})
+        return _loader_of(family)(name, {**parameters, **overrides})
     except ArtefactError:
         raise
     except ValueError as error:
@@ -128,9 +149,21 @@ def _prepare_rule(name: str, parameters: Mapping[str, object]) -> Callable[[Mark
     return partial(rule.RulePolicy, rule.build(name, parameters))
 
 
-_FAMILIES: Mapping[str, Callable[[str, Mapping[str, object]], Callable[[MarketSpec], Policy]]] = {
-    "rule": _prepare_rule,
-    "ppo": prepare_ppo,
-    "gp": prepare_gp,
-    "tuned": prepare_tuned,
-}
+def _loader_of(family: str) -> Loader:
+    try:
+        return _FAMILIES.find(family)
+    except ValueError as error:
+        raise ValueError(f"family {error}") from None
+
+
+def _check_loader(_family: str, loader: object) -> None:
+    if not callable(loader):
+        raise TypeError(f"its loader must be a function of a name and a mapping of parameters, got {loader!r}")
+
+
+_FAMILIES: Registry[Loader] = Registry(
+    "policy family",
+    "lobenv.policies",
+    {"rule": _prepare_rule, "ppo": prepare_ppo, "gp": prepare_gp, "tuned": prepare_tuned},
+    _check_loader,
+)

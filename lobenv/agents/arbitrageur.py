@@ -7,15 +7,17 @@ work off.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import MILLITICKS, World
 
 STATE = np.dtype([("other", "i8"), ("margin", "f8"), ("qty", "i8"), ("cap", "i8")], align=True)
@@ -23,7 +25,7 @@ SIZE = STATE.itemsize
 
 
 class Arbitrageur(AgentConfig):
-    """Cross-venue arbitrageurs; needs a scenario with two books of one symbol.
+    """Cross-venue arbitrageurs; need two books of one symbol.
 
     Attributes:
         margin_ticks: Gap wanted beyond both fees [ticks].
@@ -37,7 +39,15 @@ class Arbitrageur(AgentConfig):
     clip_shares: PositiveInt = 200
     hedge_shares: PositiveInt = 200
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def check(self, symbols: Sequence[str]) -> str | None:
+        if len(symbols) < 2:
+            return f"an arbitrageur needs two books, it has {'one' if symbols else 'none'}"
+        if len(set(symbols)) > 1:
+            return f"an arbitrageur needs books of one symbol, it has {', '.join(symbols)}"
+        return None
+
+    def write(self, state: np.ndarray, place: Place) -> None:
+        state["other"] = place.books[(place.number + 1) % len(place.books)]
         state["margin"] = self.margin_ticks
         state["qty"] = self.clip_shares
         state["cap"] = self.hedge_shares
@@ -79,6 +89,7 @@ def _hedge(world: World, agent, state, home, view, other):
     net = world.accounts[agent, home]["known_position"] + world.accounts[agent, other]["known_position"]
     if abs(net) > state["cap"]:
         side = -1 if net > 0 else 1
-        order_entry.send_marketable(
-            world, agent, home, side, world.feed[home, view]["price"][(1 + side) >> 1], abs(net)
-        )
+        order_entry.send_marketable(world, agent, home, side, world.feed[home, view]["price"][column(-side)], abs(net))
+
+
+KIND = AgentKind(Arbitrageur, STATE, wake)

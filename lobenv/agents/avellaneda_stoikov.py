@@ -1,7 +1,8 @@
 """Market makers that quote by Avellaneda and Stoikov (2008): one bid and one ask about a reservation price.
 
 Equations (29) and (30) of the paper: the reservation price is s - q gamma sigma^2 (T - t), the total spread
-gamma sigma^2 (T - t) + (2 / gamma) ln(1 + gamma / k). Here q counts lots, prices are ticks and time is seconds.
+gamma sigma^2 (T - t) + (2 / gamma) ln(1 + gamma / k). Here q counts lots, prices are ticks and time is seconds. Both
+are linear in the inventory and in the time left: `theory` gives the coefficients, and a decision combines them.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import AgentConfig
-from lobenv.agents.quote_ladder import LADDER, learn, quote, withdraw_side
+from lobenv.agents.base import AgentConfig, AgentKind, Place
+from lobenv.agents.quote_ladder import LADDER, apply_report, quote, withdraw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed
 from lobenv.market.memory import own
 from lobenv.market.tables import World
 from lobenv.settings import SECOND
+from lobenv.theory.quoting import avellaneda_stoikov_half_spread, avellaneda_stoikov_shift
 
 STATE = np.dtype(
     [
         ("ladder", LADDER),
-        ("risk", "f8"),  # gamma sigma^2 [ticks per lot per s]
-        ("constant", "f8"),  # (1 / gamma) ln(1 + gamma / k) [ticks]
+        ("shift", "f8"),  # of the reservation price a lot held and a second left [ticks]
+        ("constant", "f8"),  # the half-spread with no time left [ticks]
         ("horizon", "f8"),  # s; 0 to use the time left in the session
         ("qty", "i8"),
     ],
@@ -51,9 +53,10 @@ class AvellanedaStoikovMaker(AgentConfig):
     horizon_s: float = Field(default=5.0, ge=0)
     quote_shares: int = Field(default=100, ge=1)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
-        state["risk"] = self.risk_aversion * self.volatility_ticks**2
-        state["constant"] = math.log1p(self.risk_aversion / self.arrival_decay) / self.risk_aversion
+    def write(self, state: np.ndarray, place: Place) -> None:
+        gamma, sigma = self.risk_aversion, self.volatility_ticks
+        state["shift"] = avellaneda_stoikov_shift(1.0, 1.0, gamma=gamma, sigma=sigma)
+        state["constant"] = avellaneda_stoikov_half_spread(0.0, gamma=gamma, sigma=sigma, k=self.arrival_decay)
         state["horizon"] = self.horizon_s
         state["qty"] = self.quote_shares
 
@@ -69,8 +72,8 @@ def wake(world: World, agent, next_wake):
     if left == 0.0:
         left = max(world.clock[0]["session_close"] - world.clock[0]["now"], 0) / SECOND
     held = world.accounts[agent, book]["known_position"]
-    reservation = feed.mid_of(world, book, view) - held / state["qty"] * state["risk"] * left
-    half = 0.5 * state["risk"] * left + state["constant"]
+    reservation = feed.mid_of(world, book, view) + held / state["qty"] * state["shift"] * left
+    half = state["constant"] - 0.5 * state["shift"] * left
     bid = min(int(math.floor(reservation - half)), touch[1] - 1)
     ask = max(int(math.ceil(reservation + half)), touch[0] + 1)
     _quote_side(world, agent, book, state, held, 1, bid)
@@ -89,6 +92,9 @@ def _quote_side(world: World, agent, book, state, held, side, price):
 
 
 @kernel
-def informed(world: World, agent, message):
-    """Learn from an execution report which quotes still stand."""
-    learn(own(world, agent, STATE, SIZE)["ladder"], message)
+def on_report(world: World, agent, message):
+    """Take in which quotes still stand."""
+    apply_report(own(world, agent, STATE, SIZE)["ladder"], message)
+
+
+KIND = AgentKind(AvellanedaStoikovMaker, STATE, wake, on_report)

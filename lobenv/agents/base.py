@@ -1,16 +1,40 @@
-"""What all kinds of background trader share: the frozen configuration, and the first steps of every decision."""
+"""What a kind of background trader is: a frozen configuration, a record, and the rules by which it acts."""
 
 from __future__ import annotations
 
-from typing import Literal
+import inspect
+import keyword
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, PositiveFloat
 
+from lobenv.compiled import JIT_ENABLED
+from lobenv.market.memory import aligned
+from lobenv.market.tables import POISSON
 from lobenv.settings import Frozen
 from lobenv.tape.labels import INTENTS
 
-Intent = Literal[INTENTS]  # pyright: ignore[reportInvalidTypeForm]
+if TYPE_CHECKING:
+    Intent = str
+else:
+    Intent = Literal[INTENTS]
+
+
+class Place(NamedTuple):
+    """Where one trader of a group stands in its market."""
+
+    number: int  # which of the group, from 0
+    books: tuple[int, ...]  # indices of the books that the group trades
+    tick_size: float  # $ a tick
+    close_ns: int  # end of the session [ns]
+
+    @property
+    def home(self) -> int:
+        """Index of the trader's own book: the group's books are dealt out in turn."""
+        return self.books[self.number % len(self.books)]
 
 
 class AgentConfig(Frozen):
@@ -40,12 +64,92 @@ class AgentConfig(Frozen):
     self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_oldest"
     label: Intent = "none"
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    @property
+    def rhythm(self) -> int:
+        """When a trader wakes: POISSON, REGULAR, or ONCE at a uniformly drawn time of the session."""
+        return POISSON
+
+    def check(self, symbols: Sequence[str]) -> str | None:
+        """What keeps the group out of a market, in a few words; None where nothing does.
+
+        Args:
+            symbols: Those of the books that the group would trade, a book each.
+        """
+        return None
+
+    def shared(self, place: Place) -> np.ndarray | None:
+        """A table that all traders of the group read, such as the quantiles of sizes, computed once; None for none.
+
+        Args:
+            place: Of the group's first trader.
+
+        Returns:
+            (n,) of a dtype without objects; a trader finds a row by `lobenv.market.memory.shared`.
+        """
+        return None
+
+    def write(self, state: np.ndarray, place: Place) -> None:
         """Fill the record of one trader's own state, in place.
 
         Args:
-            state: Record of the kind's STATE dtype.
-            index: Which of the group.
-            close_ns: End of the session [ns].
+            state: Record of the kind's STATE dtype, all zeros.
+            place: Where the trader stands.
         """
         raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True)
+class AgentKind:
+    """A kind of background trader.
+
+    Attributes:
+        config: Frozen configuration of a group; the default of its field `kind` is the kind's name.
+        state: Aligned record of a trader's own state.
+        wake: Kernel `wake(world, agent, next_wake)` that lets a trader decide and returns when it wakes next [ns].
+        on_report: Kernel `on_report(world, agent, message)` that tells a trader of a report; None where it needs none.
+
+    Raises:
+        TypeError: One of them is not what it should be; one line.
+    """
+
+    config: type[AgentConfig]
+    state: np.dtype
+    wake: Callable[..., Any]
+    on_report: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.config, type) and issubclass(self.config, AgentConfig)):
+            raise TypeError(f"config must be a subclass of AgentConfig, got {self.config!r}")
+        if not self.name.isidentifier() or self.name != self.name.lower() or keyword.iskeyword(self.name):
+            wanted = 'kind: Literal["lower_case_name"] = "lower_case_name"'
+            raise TypeError(f"{self.config.__name__} must have a field `{wanted}`, got {self.name!r}")
+        _check_record(self.state)
+        _check_rule("wake", self.wake, ("world", "agent", "next_wake"))
+        if self.on_report is not None:
+            _check_rule("on_report", self.on_report, ("world", "agent", "message"))
+
+    @property
+    def name(self) -> str:
+        """What scenarios call it."""
+        field = self.config.model_fields.get("kind")
+        return field.default if field is not None and isinstance(field.default, str) else ""
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of one trader, such that the next record is aligned too."""
+        return aligned(self.state.itemsize)
+
+
+def _check_record(state: object) -> None:
+    """Refuse what cannot be laid over a trader's bytes of the market's memory."""
+    if not (isinstance(state, np.dtype) and state.names and state.isalignedstruct and not state.hasobject):
+        raise TypeError(f"state must be a structured dtype made with align=True and without objects, got {state!r}")
+
+
+def _check_rule(name: str, rule: Any, parameters: tuple[str, ...]) -> None:
+    """Refuse what could not be called by the market, or not be compiled with it."""
+    plain = getattr(rule, "py_func", rule)
+    if not inspect.isfunction(plain) or (JIT_ENABLED and plain is rule):
+        raise TypeError(f"{name} must be a function under @lobenv.compiled.kernel, got {rule!r}")
+    if len(inspect.signature(plain).parameters) != len(parameters):
+        raise TypeError(f"{name} must have the parameters {', '.join(parameters)}, got {inspect.signature(plain)}")

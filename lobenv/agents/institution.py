@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import CANCELLED, FILL, GTC, LIMIT, PARTIAL, REJECTED, World
 from lobenv.settings import SECOND
 
@@ -73,8 +74,8 @@ class Institution(AgentConfig):
     slippage_ticks: int = Field(default=2, ge=0)
     mean_interval_s: PositiveFloat = 120.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
-        state["style"] = STYLES[self.styles[index % len(self.styles)]]
+    def write(self, state: np.ndarray, place: Place) -> None:
+        state["style"] = STYLES[self.styles[place.number % len(self.styles)]]
         state["duration"] = round(self.duration_s * SECOND)
         state["mean_shares"] = self.parent_mean_shares
         state["slices"] = self.slices
@@ -147,7 +148,7 @@ def _send_child(world: World, agent, book, state, due, view):
     qty = due - state["sent"]
     if qty > 0:
         side = state["side"]
-        far = world.feed[book, view]["price"][(1 + side) >> 1]
+        far = world.feed[book, view]["price"][column(-side)]
         order_entry.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
         state["sent"] += qty
 
@@ -156,7 +157,7 @@ def _send_child(world: World, agent, book, state, due, view):
 def _work_iceberg(world: World, agent, book, state, touch):
     """Rest what is left at the near touch, following it when it moves away."""
     side = state["side"]
-    price = touch[(1 - side) >> 1]
+    price = touch[column(side)]
     left = state["target"] - state["sent"]
     if state["order"] == 0:
         state["order"] = order_entry.send_order(world, agent, book, side, price, left, LIMIT, GTC, 0, state["peak"])
@@ -167,7 +168,7 @@ def _work_iceberg(world: World, agent, book, state, touch):
 
 
 @kernel
-def informed(world: World, agent, message):
+def on_report(world: World, agent, message):
     """Count what an iceberg has filled, and what children brought back unfilled."""
     state = own(world, agent, STATE, SIZE)
     kind = message["kind"]
@@ -178,3 +179,6 @@ def informed(world: World, agent, message):
             state["order"] = 0
     elif kind == CANCELLED or kind == REJECTED:
         state["sent"] = max(state["sent"] - message["qty"], 0)
+
+
+KIND = AgentKind(Institution, STATE, wake, on_report)

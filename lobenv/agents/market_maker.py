@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import AgentConfig
-from lobenv.agents.quote_ladder import LADDER, MOST_LEVELS, learn, quote, withdraw_side
+from lobenv.agents.base import AgentConfig, AgentKind, Place
+from lobenv.agents.quote_ladder import LADDER, MOST_LEVELS, apply_report, quote, withdraw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed
 from lobenv.market.memory import own
@@ -79,7 +79,7 @@ class MarketMaker(AgentConfig):
     skew_ticks_per_lot: float = Field(default=0.0, ge=0)
     lean_ticks: float = 4.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["levels"] = self.levels
         state["spread"] = self.initial_spread_ticks
         state["spread_weight"] = self.spread_weight
@@ -144,6 +144,9 @@ def _follow_volume(state, view, now):
 
 
 @kernel
-def informed(world: World, agent, message):
-    """Learn from an execution report which quotes still stand."""
-    learn(own(world, agent, STATE, SIZE)["ladder"], message)
+def on_report(world: World, agent, message):
+    """Take in which quotes still stand."""
+    apply_report(own(world, agent, STATE, SIZE)["ladder"], message)
+
+
+KIND = AgentKind(MarketMaker, STATE, wake, on_report)

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 from pydantic import PositiveFloat
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import World
 from lobenv.settings import SECOND
 
@@ -41,7 +42,7 @@ class MeanReversion(AgentConfig):
     window_s: PositiveFloat = 300.0
     threshold: PositiveFloat = 2.0
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["window"] = self.window_s
         state["threshold"] = self.threshold
 
@@ -60,10 +61,10 @@ def wake(world: World, agent, next_wake):
     threshold = own(world, agent, STATE, SIZE)["threshold"]
     if position == 0 and abs(score) > threshold:
         side = -1 if score > 0.0 else 1
-        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
+        order_entry.send_marketable(world, agent, book, side, touch[column(-side)], qty)
     elif position != 0 and score * position >= 0.0:
         side = -1 if position > 0 else 1
-        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], abs(position))
+        order_entry.send_marketable(world, agent, book, side, touch[column(-side)], abs(position))
     return next_wake
 
 
@@ -81,3 +82,6 @@ def _score(state, mid, now):
     state["mean"] += weight * distance
     state["updated"] = now
     return distance / deviation if deviation > 0.5 else 0.0
+
+
+KIND = AgentKind(MeanReversion, STATE, wake)

@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import World
 
 LONGEST = 64  # polled mids that a trader remembers
@@ -47,7 +48,7 @@ class Momentum(AgentConfig):
             raise ValueError(f"short_window must be below long_window ({self.long_window}), got {self.short_window}")
         return self
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["short"] = self.short_window
         state["long"] = self.long_window
 
@@ -66,7 +67,7 @@ def wake(world: World, agent, next_wake):
     if state["polled"] >= state["long"]:
         rising = state["short_sum"] * state["long"] >= state["long_sum"] * state["short"]
         side = 1 if rising else -1
-        order_entry.send_marketable(world, agent, book, side, touch[(1 + side) >> 1], qty)
+        order_entry.send_marketable(world, agent, book, side, touch[column(-side)], qty)
     return next_wake
 
 
@@ -82,3 +83,6 @@ def _poll(state, twice_mid):
     state["short_sum"] += twice_mid
     state["long_sum"] += twice_mid
     state["polled"] = polled + 1
+
+
+KIND = AgentKind(Momentum, STATE, wake)

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_side, draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
-from lobenv.market.tables import NEVER, ONCE, World
+from lobenv.market.tables import ONCE, POISSON, World
 
 STATE = np.dtype(
     [
@@ -49,7 +49,11 @@ class Noise(AgentConfig):
     at_far_touch: bool = False
     once: bool = False
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    @property
+    def rhythm(self) -> int:
+        return ONCE if self.once else POISSON
+
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["market_share"] = self.market_share
         state["cancel_share"] = self.cancel_share
         state["stop"] = 1.0 / (1.0 + self.distance_mean_ticks)
@@ -73,7 +77,7 @@ def wake(world: World, agent, next_wake):
             order_entry.send_market(world, agent, book, side, qty)
         else:
             state["order"] = _send_limit(world, agent, book, side, qty, view)
-    return NEVER if world.agents[agent]["rhythm"] == ONCE else next_wake
+    return next_wake
 
 
 @kernel
@@ -84,3 +88,6 @@ def _send_limit(world: World, agent, book, side, qty, view):
         return order_entry.send_limit(world, agent, book, side, far, qty)
     distance = 1 + streams.geometric(world.streams, world.agents[agent]["stream"], state["stop"])
     return order_entry.send_limit(world, agent, book, side, far - side * distance, qty)
+
+
+KIND = AgentKind(Noise, STATE, wake)

@@ -6,6 +6,7 @@ import numpy as np
 
 from lobenv.compiled import kernel
 from lobenv.market import order_entry
+from lobenv.market.order_book import column
 from lobenv.market.tables import CANCELLED, FILL, REJECTED, World
 
 MOST_LEVELS = 10
@@ -36,7 +37,7 @@ def quote(world: World, agent, book, ladder, side, start, step, levels, qty):
         levels: Number of levels, at most MOST_LEVELS.
         qty: Shares a level.
     """
-    i = (1 - side) >> 1
+    i = column(side)
     covered = 0
     for k in range(MOST_LEVELS):
         rung = _rung(ladder, i, k, side, start, step, levels)
@@ -97,13 +98,13 @@ def _withdraw(world: World, agent, book, ladder, i, k):
 def withdraw_side(world: World, agent, book, ladder, side):
     """Cancel every order on one side."""
     for k in range(MOST_LEVELS):
-        _withdraw(world, agent, book, ladder, (1 - side) >> 1, k)
+        _withdraw(world, agent, book, ladder, column(side), k)
 
 
 @kernel
-def learn(ladder, message):
+def apply_report(ladder, message):
     """Take an execution report in: an ended order leaves its place free, one that was not moved is where it was."""
-    kind, i = message["kind"], (1 - message["side"]) >> 1
+    kind, i = message["kind"], column(message["side"])
     if message["side"] == 0:
         _forget(ladder, 0, message["order_id"])
         _forget(ladder, 1, message["order_id"])

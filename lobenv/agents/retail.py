@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_odd_lot, draw_side
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import World
 
 STATE = np.dtype(
@@ -44,7 +45,7 @@ class Retail(AgentConfig):
     round_share: float = Field(default=0.5, ge=0, le=1)
     slippage_ticks: int = Field(default=5, ge=0)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["marketable_share"] = self.marketable_share
         state["size_mean"] = self.size_mean_shares
         state["round_share"] = self.round_share
@@ -66,9 +67,12 @@ def wake(world: World, agent, next_wake):
     view = feed.look(world, agent, book)
     if feed.has_both_sides(world, book, view):
         if marketable:
-            far = world.feed[book, view]["price"][(1 + side) >> 1]
+            far = world.feed[book, view]["price"][column(-side)]
             order_entry.send_marketable(world, agent, book, side, far + side * state["slippage"], qty)
         else:
-            near = world.feed[book, view]["price"][(1 - side) >> 1]
+            near = world.feed[book, view]["price"][column(side)]
             state["order"] = order_entry.send_limit(world, agent, book, side, near, qty)
     return next_wake
+
+
+KIND = AgentKind(Retail, STATE, wake)

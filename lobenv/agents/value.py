@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from lobenv.agents.base import AgentConfig
+from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_size
 from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
+from lobenv.market.order_book import column
 from lobenv.market.tables import World
 from lobenv.settings import SECOND
 
@@ -53,7 +54,7 @@ class Value(AgentConfig):
     aggression: float = Field(default=0.1, ge=0, le=1)
     horizon_s: float = Field(default=0.0, ge=0)
 
-    def write(self, state: np.ndarray, index: int, close_ns: int) -> None:
+    def write(self, state: np.ndarray, place: Place) -> None:
         state["noise"] = self.noise_ticks
         state["margin"] = self.margin_ticks
         state["aggression"] = self.aggression
@@ -61,7 +62,7 @@ class Value(AgentConfig):
 
 
 @kernel
-def observe(world: World, agent):
+def update_forecast(world: World, agent):
     """Update the trader's estimate of the fundamental and forecast it at the horizon [ticks]."""
     state = own(world, agent, STATE, SIZE)
     value = world.fundamentals[world.books[world.agents[agent]["book"]]["symbol"]]
@@ -97,7 +98,7 @@ def wake(world: World, agent, next_wake):
     """Withdraw what rests, then buy below or sell above the forecast value."""
     book, stream = world.agents[agent]["book"], world.agents[agent]["stream"]
     state = own(world, agent, STATE, SIZE)
-    forecast = observe(world, agent)
+    forecast = update_forecast(world, agent)
     takes = streams.uniform(world.streams, stream) < state["aggression"]
     depth = streams.uniform(world.streams, stream)
     qty = draw_size(world, stream)
@@ -113,7 +114,7 @@ def wake(world: World, agent, next_wake):
 def _trade(world: World, agent, book, touch, forecast, takes, depth, qty):
     """Take the far touch where the forecast is far enough beyond it, else place an order within twice the spread."""
     side = 1 if 2.0 * forecast >= touch[0] + touch[1] else -1
-    near, far = touch[(1 - side) >> 1], touch[(1 + side) >> 1]
+    near, far = touch[column(side)], touch[column(-side)]
     margin = own(world, agent, STATE, SIZE)["margin"]
     if takes and side * (forecast - far) >= margin:
         order_entry.send_limit(world, agent, book, side, far, qty)
@@ -121,3 +122,6 @@ def _trade(world: World, agent, book, touch, forecast, takes, depth, qty):
     spread = max(side * (far - near), 1)
     price = far - side * (1 + int(depth * 2 * spread))
     order_entry.send_limit(world, agent, book, side, price, qty)
+
+
+KIND = AgentKind(Value, STATE, wake)

@@ -104,7 +104,8 @@ def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
             yield place, value
         elif id(value) not in seen and value.__name__.partition(".")[0] not in FOREIGN:
             seen.add(id(value))
-            waiting += [(f"{place}.{name}", vars(value)[name]) for name in names if name in vars(value)]
+            # a module may make a name now, so that it is asked for it
+            waiting += [(f"{place}.{name}", getattr(value, name)) for name in names if hasattr(value, name)]
 
 
 def _names_of(code: types.CodeType) -> set[str]:

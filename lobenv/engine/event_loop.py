@@ -86,7 +86,7 @@ def _handle(world: World):
     if kind == NEW_ORDER:
         exchange.arrive_order(world, subject)
     elif kind == REPORT:
-        dispatch.informed(world, subject)
+        dispatch.on_report(world, subject)
         roles.on_report(world, subject)
         reports.deliver(world, subject)
     elif kind == REQUEST:

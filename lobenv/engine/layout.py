@@ -156,6 +156,7 @@ def market(memory, places, e):
         row[p[20, 0] : p[20, 1]].view(RECORDED),  # recording
         row[p[21, 0] : p[21, 1]].view(OPENING),  # opening
         row[p[22, 0] : p[22, 1]].view(WATCH),  # watches
+        row[p[23, 0] : p[23, 1]].view(BYTE),  # shared
     )
 
 
@@ -164,11 +165,11 @@ def outputs(memory, places, e):
     """What the e-th market shows; the arguments as in `market`."""
     row, p = memory[e], places
     return Outputs(
-        row[p[23, 0] : p[23, 1]].view(FLOAT32).reshape((p[23, 2], p[23, 3])),  # observation
-        row[p[24, 0] : p[24, 1]].view(FLOAT64),  # reward
-        row[p[25, 0] : p[25, 1]].view(FLOAT64).reshape((p[25, 2], p[25, 3])),  # parts
-        row[p[26, 0] : p[26, 1]].view(FLOAT64).reshape((p[26, 2], p[26, 3])),  # state
-        row[p[27, 0] : p[27, 1]].view(INT8).reshape((p[27, 2], p[27, 3])),  # mask
-        row[p[28, 0] : p[28, 1]].view(INT8),  # session
-        row[p[29, 0] : p[29, 1]].view(INT8),  # due
+        row[p[24, 0] : p[24, 1]].view(FLOAT32).reshape((p[24, 2], p[24, 3])),  # observation
+        row[p[25, 0] : p[25, 1]].view(FLOAT64),  # reward
+        row[p[26, 0] : p[26, 1]].view(FLOAT64).reshape((p[26, 2], p[26, 3])),  # parts
+        row[p[27, 0] : p[27, 1]].view(FLOAT64).reshape((p[27, 2], p[27, 3])),  # state
+        row[p[28, 0] : p[28, 1]].view(INT8).reshape((p[28, 2], p[28, 3])),  # mask
+        row[p[29, 0] : p[29, 1]].view(INT8),  # session
+        row[p[30, 0] : p[30, 1]].view(INT8),  # due
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lobenv.agents.dispatch import EXTERNAL, OPENING, RECORDED_FLOW
+from lobenv.agents.kinds import EXTERNAL_AGENT, OPENING_BOOK, RECORDED_FLOW
 from lobenv.agents.recorded import next_row_time
 from lobenv.compiled import kernel
 from lobenv.engine.event_loop import schedule_capture, schedule_jump
@@ -83,9 +83,9 @@ def _first_wake(world: World, agent):
     record = world.agents[agent]
     opened, closed = world.clock[0]["session_open"], world.clock[0]["session_close"]
     stream = record["stream"]
-    if record["kind"] == EXTERNAL:
+    if record["kind"] == EXTERNAL_AGENT:
         return
-    if record["kind"] == OPENING:
+    if record["kind"] == OPENING_BOOK:
         time = world.opening[0]["withdraw_at"]
     elif record["kind"] == RECORDED_FLOW:
         time = next_row_time(world)

@@ -119,12 +119,6 @@ def shares_ahead_of(world: World, order_id):
 
 
 @kernel
-def shown_best(world: World, book, side):
-    """Best displayed price of a side as the exchange has it."""
-    return world.books[book]["shown"][column(side)]
-
-
-@kernel
 def has_side(world: World, book, i):
     """Whether column i of the book displays something."""
     return in_window(world, book, world.books[book]["shown"][i])

@@ -11,7 +11,6 @@ from lobenv.market.reports import allocate_message, send_report
 from lobenv.market.tables import (
     CANCEL,
     CANCEL_ALL,
-    FOK,
     GTC,
     HIGHEST_PRICE,
     IOC,
@@ -29,9 +28,7 @@ from lobenv.market.tables import (
     TRAVELLING,
     World,
 )
-from lobenv.tape.reasons import (
-    REASON_TABLE_FULL,
-)
+from lobenv.tape.reasons import REASON_TABLE_FULL
 
 
 @kernel
@@ -105,12 +102,6 @@ def send_market(world: World, agent, book, side, qty):
 def send_marketable(world: World, agent, book, side, price, qty):
     """Send a limit order that executes at once as far as its price allows; the rest is cancelled."""
     return send_order(world, agent, book, side, price, qty, LIMIT, IOC, 0, 0)
-
-
-@kernel
-def send_all_or_none(world: World, agent, book, side, price, qty):
-    """Send a limit order that executes at once and wholly, or not at all."""
-    return send_order(world, agent, book, side, price, qty, LIMIT, FOK, 0, 0)
 
 
 @kernel

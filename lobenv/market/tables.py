@@ -27,9 +27,6 @@ MOST_VALUE = 2**55  # of an order [milliticks x shares]
 MOST_CASH = 2**61  # of an account, either way [milliticks x shares]
 DEPTH = 10  # ticks a side in a capture of the book
 
-# Sides of a book
-BID, ASK = 1, -1
-
 # Order types
 LIMIT, MARKET, PEG_PRIMARY, PEG_MIDPOINT = 0, 1, 2, 3
 
@@ -225,6 +222,7 @@ AGENT = _dtype(
     ("link_class", "i4"),
     ("book", "i4"),  # home book
     ("memory", "i4"),  # offset of its own state [bytes]
+    ("shared", "i4"),  # offset of the table that its group reads together [bytes]
     ("stream", "i4"),
     ("identity", "i8"),  # keys its streams, whatever else there is in the market
     ("external", "i4"),  # index among the external agents, or NONE
@@ -397,6 +395,7 @@ class World(NamedTuple):
     recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
     opening: np.ndarray  # (1,) OPENING
     watches: np.ndarray  # (F,) WATCH, books that strategies follow
+    shared: np.ndarray  # (bytes,) uint8, tables of whole groups of traders, which nobody writes
 
 
 DTYPES: dict[str, np.dtype] = {
@@ -423,4 +422,5 @@ DTYPES: dict[str, np.dtype] = {
     "recording": RECORDED,
     "opening": OPENING,
     "watches": WATCH,
+    "shared": np.dtype("u1"),
 }

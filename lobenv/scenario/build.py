@@ -10,10 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lobenv.agents.arbitrageur import Arbitrageur
-from lobenv.agents.base import AgentConfig
-from lobenv.agents.dispatch import EXTERNAL, KINDS, OPENING, RECORDED_FLOW
-from lobenv.agents.noise import Noise
+from lobenv.agents.base import AgentConfig, Place
+from lobenv.agents.kinds import EXTERNAL_AGENT, OPENING_BOOK, RECORDED_FLOW, kind_of, number_of
+from lobenv.market.memory import ALIGNMENT, aligned
 from lobenv.market.network import PROFILES, LinkModel, Profile, slowest_ns, write_link
 from lobenv.market.tables import (
     CONSTANT,
@@ -21,8 +20,6 @@ from lobenv.market.tables import (
     LOGNORMAL,
     MILLITICKS,
     NONE,
-    ONCE,
-    POISSON,
     PREVENTION,
     REGULAR,
     STP_OFF,
@@ -35,7 +32,6 @@ from lobenv.tape.labels import INTENT_NUMBERS
 
 JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
 DEFAULT_FUNDAMENTAL = Fundamental()
-MEMORY_ALIGNMENT = 16
 SEEDABLE_AGENTS = 1 << 20
 
 LinkClass = tuple[str, ...]  # a latency profile for each venue
@@ -135,13 +131,15 @@ def build(
     groups = [(name, config) for name, config in scenario.agents.items() if config.count]
     total = 1 + len(externals) + sum(config.count for _, config in groups)
     classes = _link_classes(scenario, externals)
-    world = _allocate(scenario, externals, groups, total, len(classes), tape, recording)
+    shared = _shared_tables(scenario, groups)
+    world = _allocate(scenario, externals, groups, total, len(classes), shared, tape, recording)
     _write_clock(world, scenario)
     _write_books(world, scenario)
     _write_fundamentals(world, scenario)
     _write_links(world, scenario, classes)
     _chain_free_slots(world)
     _write_agents(world, scenario, externals, groups, classes, recording is not None)
+    _write_shared(world, externals, groups, shared)
     _write_streams(world)
     _write_opening(world, scenario, recording is not None)
     return Template(world, scenario, externals)
@@ -177,16 +175,8 @@ def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[L
     return list(dict.fromkeys([_link_class(scenario, "none", {}), *used]))
 
 
-def _state_bytes(config: AgentConfig) -> int:
-    return _aligned(KINDS[config.kind][1].itemsize)  # pyright: ignore[reportAttributeAccessIssue]
-
-
 def _role_bytes(external: External) -> int:
-    return 0 if external.role is None else _aligned(external.role.dtype.itemsize)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // MEMORY_ALIGNMENT) * MEMORY_ALIGNMENT
+    return 0 if external.role is None else aligned(external.role.dtype.itemsize)
 
 
 def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int:
@@ -205,6 +195,7 @@ def _allocate(
     groups: Sequence[tuple[str, AgentConfig]],
     total: int,
     classes: int,
+    shared: Mapping[str, np.ndarray],
     tape: bool,
     recording: np.ndarray | None,
 ) -> World:
@@ -219,7 +210,7 @@ def _allocate(
         "events": (capacity.events,),
         "wakes": (total,),
         "agents": (total,),
-        "memory": (max(_memory_bytes(externals, groups), MEMORY_ALIGNMENT),),
+        "memory": (max(_memory_bytes(externals, groups), ALIGNMENT),),
         "accounts": (total, books),
         "sessions": (total, books),
         "links": (classes, len(_venues(scenario))),
@@ -234,6 +225,7 @@ def _allocate(
         "recording": (0 if recording is None else len(recording),),
         "opening": (1,),
         "watches": (sum(len(agent.follows) for agent in externals),),
+        "shared": (max(sum(aligned(table.nbytes) for table in shared.values()), ALIGNMENT),),
     }
     world = World(*(np.zeros(shapes[name], dtype) for name, dtype in DTYPES.items()))
     if recording is not None:
@@ -242,7 +234,7 @@ def _allocate(
 
 
 def _memory_bytes(externals: tuple[External, ...], groups: Sequence[tuple[str, AgentConfig]]) -> int:
-    return sum(map(_role_bytes, externals)) + sum(config.count * _state_bytes(config) for _, config in groups)
+    return sum(map(_role_bytes, externals)) + sum(config.count * kind_of(config).state_bytes for _, config in groups)
 
 
 def _write_opening(world: World, scenario: Scenario, recorded: bool) -> None:
@@ -338,7 +330,7 @@ def _write_agents(
     world.agents["external"] = NONE
     world.accounts["first_order"] = NONE
     first = world.agents[0]
-    first["kind"] = RECORDED_FLOW if recorded else OPENING
+    first["kind"] = RECORDED_FLOW if recorded else OPENING_BOOK
     first["rhythm"] = REGULAR
     first["interval"] = SECOND
     first["identity"] = _identity("opening", 0)
@@ -352,8 +344,35 @@ def _write_agents(
     agent = 1 + len(externals)
     for name, config in groups:
         for index in range(config.count):
-            _write_trader(world, scenario, agent, offset, name, config, index, classes)
-            agent, offset = agent + 1, offset + _state_bytes(config)
+            _write_trader(world, scenario, agent, offset, name, config, _place(scenario, config, index), classes)
+            agent, offset = agent + 1, offset + kind_of(config).state_bytes
+
+
+def _place(scenario: Scenario, config: AgentConfig, number: int) -> Place:
+    return Place(number, scenario.books_of(config), scenario.tick_size, scenario.close_ns)
+
+
+def _shared_tables(scenario: Scenario, groups: Sequence[tuple[str, AgentConfig]]) -> dict[str, np.ndarray]:
+    """Name of a group to the table that its traders read together."""
+    tables = ((name, config.shared(_place(scenario, config, 0))) for name, config in groups)
+    return {name: np.ascontiguousarray(table) for name, table in tables if table is not None}
+
+
+def _write_shared(
+    world: World,
+    externals: tuple[External, ...],
+    groups: Sequence[tuple[str, AgentConfig]],
+    shared: Mapping[str, np.ndarray],
+) -> None:
+    """Copy the groups' tables in, one after the other, and tell their traders where."""
+    agent, offset = 1 + len(externals), 0
+    for name, config in groups:
+        if name in shared:
+            size = shared[name].nbytes
+            world.shared[offset : offset + size] = shared[name].reshape(-1).view(np.uint8)
+            world.agents["shared"][agent : agent + config.count] = offset
+            offset += aligned(size)
+        agent += config.count
 
 
 def _write_external(
@@ -361,7 +380,7 @@ def _write_external(
 ) -> None:
     agent = 1 + k
     record, own = world.agents[agent], world.externals[k]
-    record["kind"] = EXTERNAL
+    record["kind"] = EXTERNAL_AGENT
     record["identity"] = _identity(config.name, 0)
     record["external"] = k
     record["book"] = own["book"] = config.book
@@ -391,17 +410,16 @@ def _write_trader(
     offset: int,
     name: str,
     config: AgentConfig,
-    index: int,
+    place: Place,
     classes: list[LinkClass],
 ) -> None:
     record = world.agents[agent]
-    number, dtype = KINDS[config.kind]  # pyright: ignore[reportAttributeAccessIssue]
-    books = [i for i, book in enumerate(scenario.books) if not config.books or book.name in config.books]
-    record["kind"] = number
-    record["rhythm"] = ONCE if isinstance(config, Noise) and config.once else POISSON
+    kind = kind_of(config)
+    record["kind"] = number_of(kind.name)
+    record["rhythm"] = config.rhythm
     record["interval"] = config.mean_interval_s * SECOND
-    record["identity"] = _identity(name, index)
-    record["book"] = books[index % len(books)]
+    record["identity"] = _identity(name, place.number)
+    record["book"] = place.home
     record["memory"] = offset
     record["link_class"] = classes.index(_link_class(scenario, config.latency, config.latency_by_venue))
     record["computation"] = round(config.computation_us * 1e3)
@@ -409,10 +427,7 @@ def _write_trader(
     record["order_rate"] = config.order_rate_per_s
     record["stp"] = PREVENTION[config.self_trade_prevention]
     record["label"] = INTENT_NUMBERS[config.label]
-    state = world.memory[offset : offset + dtype.itemsize].view(dtype)[0]
-    config.write(state, index, scenario.close_ns)
-    if isinstance(config, Arbitrageur):
-        state["other"] = books[(index + 1) % len(books)]
+    config.write(world.memory[offset : offset + kind.state.itemsize].view(kind.state)[0], place)
 
 
 def _write_streams(world: World) -> None:

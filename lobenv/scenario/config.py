@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
+from pydantic_core import PydanticCustomError
 
-from lobenv.agents.arbitrageur import Arbitrageur
-from lobenv.agents.avellaneda_stoikov import AvellanedaStoikovMaker
-from lobenv.agents.institution import Institution
-from lobenv.agents.market_maker import MarketMaker
-from lobenv.agents.mean_reversion import MeanReversion
-from lobenv.agents.momentum import Momentum
-from lobenv.agents.noise import Noise
-from lobenv.agents.retail import Retail
-from lobenv.agents.value import Value
+from lobenv.agents.base import AgentConfig
+from lobenv.agents.kinds import KINDS
 from lobenv.market.network import PROFILES
 from lobenv.settings import Frozen
 
-AnyAgent = Annotated[
-    Noise
-    | Retail
-    | Value
-    | Momentum
-    | MeanReversion
-    | MarketMaker
-    | AvellanedaStoikovMaker
-    | Institution
-    | Arbitrageur,
-    Field(discriminator="kind"),
-]
+
+def _of_its_kind(group: object) -> AgentConfig:
+    """The configuration of a group of traders, validated by the class of its kind."""
+    if isinstance(group, AgentConfig):
+        kind = getattr(group, "kind", None)
+    elif isinstance(group, Mapping):
+        if "kind" not in group:
+            raise ValueError(f"kind is missing; it must be one of {', '.join(KINDS.entries())}")
+        kind = group["kind"]
+    else:
+        raise PydanticCustomError("dict_type", "Input should be a mapping of keys to values")
+    try:
+        config = KINDS.find(kind).config
+    except ValueError as error:
+        raise ValueError(f"kind {error}") from None
+    return config.model_validate(group)
+
+
+AnyAgent = Annotated[SerializeAsAny[AgentConfig], BeforeValidator(_of_its_kind)]
 
 
 class Link(Frozen):
@@ -278,8 +280,9 @@ class Scenario(Frozen):
                 self._check_name(f"agents.{group}.latency_by_venue.{venue}", latency, self.known_latencies())
             for name in agents.books:
                 self._check_name(f"agents.{group}.books", name, books)
-            if isinstance(agents, Arbitrageur) and agents.count and len(self.books) < 2:
-                raise ValueError(f"agents.{group}: an arbitrageur needs two books, the scenario has one")
+            problem = agents.check([self.books[i].symbol for i in self.books_of(agents)]) if agents.count else None
+            if problem is not None:
+                raise ValueError(f"agents.{group}: {problem}")
         return self
 
     @staticmethod
@@ -290,6 +293,10 @@ class Scenario(Frozen):
     def known_latencies(self) -> list[str]:
         """Names of the latency profiles that can be used here."""
         return sorted({*PROFILES, *self.latencies})
+
+    def books_of(self, agents: AgentConfig) -> tuple[int, ...]:
+        """Indices of the books that a group of traders trades."""
+        return tuple(i for i, book in enumerate(self.books) if not agents.books or book.name in agents.books)
 
     @property
     def first_decision_ns(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from lobenv.agents.kinds import KINDS
+from lobenv.registry import did_you_mean
 from lobenv.scenario.config import Scenario
 
 UNITS = {
@@ -50,17 +51,11 @@ def describe(
     problems = [problem for problem in found if problem["loc"] not in places]
     # A misspelt key comes before the key it should be.
     first = min(problems, key=lambda problem: problem["type"] == "missing")
-    path = _path(first)
+    path = first["loc"]
     origin = _origin(path, layers)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = ".".join(map(str, path))
     return f"{origin}: {key + ': ' if key else ''}{_problem(first, path, merged, root)}{more}"
-
-
-def _path(problem: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """Where a problem is, without the kind that validation puts after the name of a group of traders."""
-    place = problem["loc"]
-    return place[:2] + place[3:] if place[:1] == ("agents",) and len(place) > 2 else place
 
 
 def _origin(path: tuple[str | int, ...], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -94,10 +89,6 @@ def _problem(
         return _unknown_key(str(path[-1]), _model_at(path[:-1], merged, root))
     if kind == "missing":
         return "is missing"
-    if kind == "union_tag_not_found":
-        return f"kind is missing; it must be one of {_kinds()}"
-    if kind == "union_tag_invalid":
-        return f"kind must be one of {_kinds()}, got {context['tag']!r}{_guess(str(context['tag']), list(KINDS))}"
     if kind == "value_error":
         return str(context["error"])
     return f"must be {_allowed(problem, str(path[-1]) if path else '')}, got {_shortened(problem['input'])}"
@@ -105,12 +96,7 @@ def _problem(
 
 def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
     allowed = sorted(model.model_fields) if model is not None else []
-    return f"unknown key{_guess(key, allowed)}; allowed are {', '.join(allowed)}"
-
-
-def _guess(word: str, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, allowed, 1)
-    return f", did you mean {close[0]}?" if close else ""
+    return f"unknown key{did_you_mean(key, allowed)}; allowed are {', '.join(allowed)}"
 
 
 def _allowed(problem: Mapping[str, Any], key: str) -> str:
@@ -151,18 +137,11 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(part)
 
 
-KINDS = {model.model_fields["kind"].default: model for model in _models(Scenario.model_fields["agents"].annotation)}
-
-
-def _kinds() -> str:
-    return ", ".join(KINDS)
-
-
 def _model_at(path: tuple[str | int, ...], merged: Any, root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys stand at a path of the values."""
-    if path[:1] == ("agents",):
-        return KINDS.get(merged["agents"][path[1]].get("kind"))
     model: type[BaseModel] | None = root
+    if path[:1] == ("agents",) and len(path) > 1:
+        model, path = KINDS.find(merged["agents"][path[1]]["kind"]).config, path[2:]
     for key in path:
         field = model.model_fields.get(str(key)) if model is not None else None
         if field is not None:

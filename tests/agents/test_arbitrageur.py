@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lobenv.agents.arbitrageur import Arbitrageur
-from lobenv.scenario.config import Book, Fees
+from lobenv.scenario.config import Book, Fees, Scenario
 from tests.agents.bench import AGENT, QUICK, market_with, quote
 from tests.market.driver import SECOND
 from tests.market.invariants import check_all
@@ -55,3 +55,21 @@ def test_nothing_is_done_while_a_venue_shows_one_side_only():
     market.order(1, 1, 1_010, 100, book=1)
     market.wait(10 * SECOND)
     assert positions(market) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("books", "names", "problem"),
+    [
+        ((Book(),), (), "an arbitrageur needs two books, it has one"),
+        ((Book(name="a"), Book(name="b", venue="far")), ("b",), "an arbitrageur needs two books, it has one"),
+        (
+            (Book(name="a"), Book(name="b", symbol="ELSE")),
+            (),
+            "an arbitrageur needs books of one symbol, it has SIM, ELSE",
+        ),
+    ],
+)
+def test_an_arbitrageur_without_a_second_book_of_its_symbol_is_refused(books, names, problem):
+    with pytest.raises(ValueError, match=f"agents.pairs: {problem}"):
+        Scenario(books=books, agents={"pairs": Arbitrageur(books=names)})
+    Scenario(books=books, agents={"pairs": Arbitrageur(books=names, count=0)})

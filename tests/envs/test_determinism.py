@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lobenv.agents.dispatch import EXTERNAL
+from lobenv.agents.kinds import EXTERNAL_AGENT
 from lobenv.engine.batch import episode_seeds
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.scenario import load
@@ -101,7 +101,7 @@ def test_the_seeds_of_a_series_are_far_apart():
 def exogenous(env: MarketMakingEnv) -> tuple[Any, ...]:
     """What happens whatever the maker does: the fundamental value, and who wakes when and has woken how often."""
     world = env.batch.market()
-    background = world.agents["kind"] != EXTERNAL
+    background = world.agents["kind"] != EXTERNAL_AGENT
     wakes = world.wakes[: world.clock[0]["wakes_size"]]
     order = np.argsort(wakes["subject"])
     return (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lobenv.agents.dispatch import KINDS
+from lobenv.agents.kinds import KINDS, number_of
 from lobenv.market.tables import FEED, ORDER_ENTRY
 from lobenv.scenario.build import External, build
 from lobenv.scenario.loading import PRESET_FOLDER, load, presets
@@ -39,7 +39,7 @@ def test_tables_of_a_preset_have_a_row_for_every_trader(name):
     world = build(scenario, (MAKER,)).world
     assert len(world.agents) == 2 + sum(agents.count for agents in scenario.agents.values())
     numbers, counts = np.unique(world.agents["kind"][2:], return_counts=True)
-    expected = {KINDS[kind][0]: count for kind, count in count_by_kind(scenario).items()}
+    expected = {number_of(kind): count for kind, count in count_by_kind(scenario).items()}
     assert dict(zip(numbers.tolist(), counts.tolist(), strict=True)) == expected
 
 
@@ -50,7 +50,7 @@ def test_calm_is_the_task_that_is_documented():
     assert calm.steps == 1_200
     counts = count_by_kind(calm)
     assert (counts["retail"], counts["institution"]) == (40, 3)
-    assert counts.keys() == KINDS.keys() - {"arbitrageur"}
+    assert counts.keys() == KINDS.entries().keys() - {"arbitrageur"}
 
 
 def test_calm_market_takes_less_than_a_quarter_of_a_megabyte():
