@@ -13,7 +13,7 @@ from lobenv.scenario.replay import Recording
 from lobenv.simulation.market import Market
 from lobenv.simulation.strategy import Strategy
 from lobenv.tape.lobster import read_lobster
-from lobenv.tape.reconstruct import reconstruct, window
+from lobenv.tape.reconstruct import excerpt, reconstruct
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
 
 SECOND = 10**9
@@ -313,7 +313,7 @@ def test_windows_of_a_real_day_are_those_of_its_tape():
     recording, day = Recording(scenario), real_day()
     for seed in range(40):
         start = recording.window_start_ns(seed)
-        expected = window(day, start, scenario.close_ns)
+        expected = excerpt(day, start, scenario.close_ns)
         records = expected.tape.records
         rows, mid = recording.prepare(seed)
         rows = rows[rows["time"] < NEVER]
