@@ -124,7 +124,7 @@ def messages_about_other_orders(records: np.ndarray, prices: np.ndarray, quantit
     wrong[1:] |= again & (left[:-1] > 0)
     if quantities.shape[2]:
         for k in np.flatnonzero(known & (order["kind"] == DELETE) & (left > 0)):
-            wrong[k] |= _in_sight(order[k], prices, quantities, rows[addition[k]], rows[k])
+            wrong[k] |= _in_sight(order[k], prices, quantities, int(rows[addition[k]]), int(rows[k]))
     found[rows[known & wrong]] = True
     return found
 
