@@ -18,25 +18,9 @@ from lobenv.simulation.strategy import Strategy
 from lobenv.tape.lobster import read_lobster
 from lobenv.tape.reconstruct import excerpt, reconstruct
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
+from tests.scenario.recorded_day import DAY, NONE_ASK, NONE_BID, STEM, write_day
 
 SECOND = 10**9
-OPENED = 34_200
-STEM = "TEST_2012-06-21_34200000_57600000_{}_2.csv"
-NONE_ASK, NONE_BID = "9999999999,0", "-9999999999,0"
-# One message a second; the book beside it is the one after the message.
-DAY = [
-    ("1,1,100,999900,1", f"{NONE_ASK},999900,100,{NONE_ASK},{NONE_BID}"),
-    ("1,2,50,1000100,-1", f"1000100,50,999900,100,{NONE_ASK},{NONE_BID}"),
-    ("1,3,30,999900,1", f"1000100,50,999900,130,{NONE_ASK},{NONE_BID}"),
-    ("2,1,40,999900,1", f"1000100,50,999900,90,{NONE_ASK},{NONE_BID}"),
-    ("4,1,60,999900,1", f"1000100,50,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("5,0,10,1000050,-1", f"1000100,50,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("1,4,20,1000200,-1", f"1000100,50,999900,30,1000200,20,{NONE_BID}"),
-    ("3,2,50,1000100,-1", f"1000200,20,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("7,0,0,-1,-1", f"1000200,20,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("1,5,10,999800,1", f"1000200,20,999900,30,{NONE_ASK},999800,10"),
-    ("3,4,20,1000200,-1", f"{NONE_ASK},999900,30,{NONE_ASK},999800,10"),
-]
 TICKS = 10_000  # $100.00
 # Days on which a side of the book, or all of it, is empty for a while.
 ASKS_ALONE = [
@@ -49,16 +33,6 @@ EMPTIED = [
     ("1,2,10,999900,1", f"{NONE_ASK},999900,10,{NONE_ASK},{NONE_BID}"),
     *((f"1,{k},5,1000100,-1", f"1000100,{5 * k - 10},999900,10,{NONE_ASK},{NONE_BID}") for k in range(3, 8)),
 ]
-
-
-def write_day(folder, stem=STEM, day=DAY):
-    texts = (
-        [f"{OPENED + second},{message}" for second, (message, _) in enumerate(day)],
-        [book for _, book in day],
-    )
-    for content, lines in zip(("message", "orderbook"), texts, strict=True):
-        (folder / stem.format(content)).write_text("".join(line + "\n" for line in lines))
-    return folder
 
 
 def scenario_of(folder, changes=None, duration_s=3.0):
@@ -147,6 +121,7 @@ def test_window_that_begins_with_an_empty_book_is_about_the_last_price(tmp_path)
 def test_batch_of_seeds_runs_through_windows_that_begin_with_a_side_or_all_of_the_book_empty(tmp_path, start_s):
     scenario = scenario_of(write_day(tmp_path, STEM, EMPTIED), {"maker.decision_interval_s": 0.5})
     batch = Batch(scenario, 3)
+    assert batch._recording is not None
     batch._recording.window_start_ns = lambda seed: round(start_s * SECOND) if seed == 1 else round(3.25 * SECOND)
     batch.reset(np.arange(3), np.arange(3, dtype=np.uint64))
     for _ in range(scenario.steps):
