@@ -14,7 +14,7 @@ import numpy as np
 
 from lobenv.settings import SECOND
 from lobenv.tape.lobster_day import ABSENT_PRICE, FILE_TICK_SIZE, MS_NS, LobsterDay, LobsterName, RowFault
-from lobenv.tape.lobster_pairs import messages_about_other_orders, rows_that_do_not_follow
+from lobenv.tape.lobster_pairs import messages_about_other_orders, orders_gone_unsaid, rows_that_do_not_follow
 from lobenv.tape.lobster_text import Fault, TextTable, read_messages, read_orderbook
 from lobenv.tape.lobster_write import write_lobster
 from lobenv.tape.public import NOT_KNOWN
@@ -39,6 +39,7 @@ UNSORTED = "times out of order"
 UNPAIRED = "row without counterpart"
 DOES_NOT_FOLLOW = "row does not follow from the row before"
 OTHER_ORDER = "message does not fit its order"
+GONE = "order has left the book without a message"
 
 
 def read_lobster(
@@ -68,7 +69,8 @@ def read_lobster(
         OSError: A file cannot be read.
         TapeError: A row is malformed, a file truncated, the files differ in length, the book is crossed or its levels
             are out of order, times are unsorted, a type code unknown, a size not positive, a message does not lead
-            from the book row before to its own, or not fit the order it names: with file and line.
+            from the book row before to its own or not fit the order it names, an order is gone without a message: with
+            file and line.
     """
     name = LobsterName.parse(message_path)
     symbol = symbol or (name.symbol if name else None)
@@ -184,19 +186,17 @@ def _contradictions(
 
     Behind a row that is missing nothing of the kind can be asked: not of the next row, and of no order any more.
     """
-    follows_gap = np.diff(lines, prepend=-1) != 1
-    broken = {DOES_NOT_FOLLOW: np.zeros(len(records), bool), OTHER_ORDER: np.zeros(len(records), bool)}
-    if quantities.shape[2]:
-        broken[DOES_NOT_FOLLOW] = rows_that_do_not_follow(records, prices, quantities) & ~follows_gap
-    broken[OTHER_ORDER] = messages_about_other_orders(records, prices, quantities) & ~np.logical_or.accumulate(
-        follows_gap
-    )
-    return [
-        RowFault(path, int(lines[row]) + 1, reason, _told(records[row]))
-        for row in np.flatnonzero(broken[DOES_NOT_FOLLOW] | broken[OTHER_ORDER])
-        for reason in (DOES_NOT_FOLLOW, OTHER_ORDER)
-        if broken[reason][row]
-    ]
+    gap = np.diff(lines, prepend=-1) != 1
+    has_book = quantities.shape[2] > 0
+    broken = {OTHER_ORDER: messages_about_other_orders(records, prices, quantities) & ~np.logical_or.accumulate(gap)}
+    if has_book:
+        broken = {DOES_NOT_FOLLOW: rows_that_do_not_follow(records, prices, quantities) & ~gap, **broken}
+    found = [(int(row), reason, _told(records[row])) for reason, rows in broken.items() for row in np.flatnonzero(rows)]
+    if has_book and not found and not gap.any():
+        gone = orders_gone_unsaid(records, prices, quantities)
+        found = [(row, GONE, f"its last is line {lines[last] + 1}: {_told(records[last])}") for row, last in gone]
+    found.sort(key=lambda fault: fault[0])
+    return [RowFault(path, int(lines[row]) + 1, reason, detail) for row, reason, detail in found]
 
 
 def _told(record: np.void) -> str:

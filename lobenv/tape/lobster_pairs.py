@@ -111,12 +111,7 @@ def messages_about_other_orders(records: np.ndarray, prices: np.ndarray, quantit
         a REDUCE takes all of it, or a DELETE less than that from an order that never was out of sight.
     """
     found = np.zeros(len(records), bool)
-    concerned = np.flatnonzero(np.isin(records["kind"], OF_ORDERS))
-    rows = concerned[np.lexsort((concerned, records["order_id"][concerned]))]
-    order = records[rows]
-    place = np.arange(len(rows))
-    addition = np.maximum.accumulate(np.where(order["kind"] == ADD, place, 0)) if len(rows) else place
-    known = (order["kind"][addition] == ADD) & (order["order_id"][addition] == order["order_id"])
+    order, rows, addition, known = _by_order(records)
     left = _left_of(order, addition)
     wrong = (order["side"] != order["side"][addition]) | (order["price"] != order["price"][addition]) | (left < 0)
     wrong |= (order["kind"] == REDUCE) & (left == 0)
@@ -127,6 +122,24 @@ def messages_about_other_orders(records: np.ndarray, prices: np.ndarray, quantit
             wrong[k] |= _in_sight(order[k], prices, quantities, int(rows[addition[k]]), int(rows[k]))
     found[rows[known & wrong]] = True
     return found
+
+
+def _by_order(records: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The messages about orders, sorted by order and time.
+
+    Returns:
+        order: (n,) RECORD.
+        rows: (n,) their rows among all records.
+        addition: (n,) index in `order` of the last addition up to each.
+        known: (n,) whether that is the addition of the same order.
+    """
+    concerned = np.flatnonzero(np.isin(records["kind"], OF_ORDERS))
+    rows = concerned[np.lexsort((concerned, records["order_id"][concerned]))]
+    order = records[rows]
+    additions = np.where(order["kind"] == ADD, np.arange(len(rows)), 0)
+    addition = np.maximum.accumulate(additions) if len(rows) else additions
+    known = (order["kind"][addition] == ADD) & (order["order_id"][addition] == order["order_id"])
+    return order, rows, addition, known
 
 
 def _left_of(order: np.ndarray, addition: np.ndarray) -> np.ndarray:
@@ -141,3 +154,46 @@ def _in_sight(message: np.void, prices: np.ndarray, quantities: np.ndarray, firs
     index, side = (0, 1) if message["side"] > 0 else (1, -1)
     ranks = -side * prices[first:last, index].astype(np.int64)
     return bool((-side * int(message["price"]) <= _sight(ranks, quantities[first:last, index])).all())
+
+
+def orders_gone_unsaid(records: np.ndarray, prices: np.ndarray, quantities: np.ndarray) -> list[tuple[int, int]]:
+    """Orders that the book no longer holds although no message took them away, while it always showed their price.
+
+    Args:
+        records: (N,) RECORD, the messages.
+        prices: (N, 2, L) [ticks] after each message.
+        quantities: (N, 2, L) [shares].
+
+    Returns:
+        For each such order the row that shows less than it had left, and the row of its last message; by row.
+    """
+    order, rows, addition, known = _by_order(records)
+    last = np.append(order["order_id"][1:] != order["order_id"][:-1], True)
+    left = _left_of(order, addition)
+    gone = []
+    for index, side in enumerate((1, -1)):
+        ranks, shown = -side * prices[:, index].astype(np.int64), quantities[:, index]
+        sight = _sight(ranks, shown)
+        for k in np.flatnonzero(last & known & (left > 0) & (order["side"] == side)):
+            rank = -side * int(order["price"][addition[k]])
+            row = _first_short(ranks, shown, sight, rank, int(left[k]), int(rows[k]))
+            if row is not None and _in_sight(order[k], prices, quantities, int(rows[addition[k]]), row):
+                gone.append((row, int(rows[k])))
+    return sorted(gone)
+
+
+def _first_short(
+    ranks: np.ndarray, shown: np.ndarray, sight: np.ndarray, rank: int, left: int, first: int
+) -> int | None:
+    """The first row from `first` on that shows less than `left` at a rank, unless it was out of sight before."""
+    size = 16
+    while first < len(ranks):
+        part = slice(first, first + size)
+        hidden = rank > sight[part]
+        short = ~hidden & (np.where(ranks[part] == rank, shown[part], 0).sum(1) < left)
+        ends = hidden | short
+        if ends.any():
+            row = int(np.argmax(ends))
+            return first + row if short[row] else None
+        first, size = first + size, 2 * size
+    return None

@@ -1,7 +1,7 @@
 """Puts the digests of all runs on record: python -m tests.digests.record [RUN ...], by default every run.
 
-A path that changes is a change that users see: it needs a reason, and a line in the changelog. Digests of recorded days
-that are not there (LOBENV_DATA) stay as they are.
+A path that changes is a change that users see: it needs a reason, in changed.json and in the changelog. Digests of
+recorded days that are not there (LOBENV_DATA) stay as they are.
 """
 
 from __future__ import annotations

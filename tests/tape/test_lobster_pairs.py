@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lobenv.tape.lobster import read_lobster, write_lobster
-from lobenv.tape.lobster_pairs import messages_about_other_orders, rows_that_do_not_follow
+from lobenv.tape.lobster_pairs import messages_about_other_orders, orders_gone_unsaid, rows_that_do_not_follow
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE, TapeError
 from tests.tape.test_lobster import BOOK, MESSAGES, NONE_ASK, NONE_BID, replaced, write_pair
 from tests.tape.test_reconstruct import day_of, recorded_market
@@ -26,6 +26,7 @@ def test_whole_day_contradicts_itself_nowhere(seed, levels):
     day = recorded_market(seed, levels, 150)
     assert wrong_rows(day) == []
     assert foreign_rows(day) == []
+    assert orders_gone_unsaid(day.tape.records, day.prices, day.quantities) == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -134,6 +135,24 @@ def test_order_that_was_out_of_sight_may_have_lost_quantity_there():
     messages = [(ADD, 1, 1, 100, 5), (ADD, 2, 1, 101, 5), (DELETE, 2, 1, 101, 5), (DELETE, 1, 1, 100, 3)]
     books = [{1: {100: 5}, -1: {}}, {1: {101: 5}, -1: {}}, {1: {100: 3}, -1: {}}, {1: {}, -1: {}}]
     assert foreign_rows(day_of(messages, books, 1)) == []
+
+
+@pytest.mark.parametrize("row", [1, 4])
+def test_altered_order_id_is_found_where_the_book_shows_that_the_order_is_gone(tmp_path, row):
+    altered = MESSAGES[row].replace(",8,50,", ",9,50,")
+    with pytest.raises(TapeError) as caught:
+        read_lobster(*write_pair(tmp_path, replaced(MESSAGES, row, altered)))
+    order = "9" if row == 1 else "8"
+    expected = (
+        f":5: order has left the book without a message: its last is line 2: add of 50 at ask 1000200, order {order}"
+    )
+    assert str(caught.value).endswith(expected)
+
+
+def test_order_that_went_out_of_sight_may_be_gone_without_a_message():
+    messages = [(ADD, 1, 1, 100, 5), (ADD, 2, 1, 101, 5), (DELETE, 2, 1, 101, 5)]
+    day = day_of(messages, [{1: {100: 5}, -1: {}}, {1: {101: 5}, -1: {}}, {1: {}, -1: {}}], 1)
+    assert orders_gone_unsaid(day.tape.records, day.prices, day.quantities) == []
 
 
 def test_messages_without_a_book_are_held_against_their_orders(tmp_path):
