@@ -12,6 +12,7 @@ import yaml
 
 import policies
 from evaluate.learned import facts
+from evaluate.provenance import inputs
 from lobenv.envs.interface import configure
 from lobenv.scenario.config import Scenario
 from policies import Policy
@@ -115,6 +116,7 @@ class Comparison:
             **{name: getattr(self.options, name) for name in _PLAIN},
             "overrides": list(self.options.overrides),
             "learned": self.learned,
+            "inputs": inputs(self.scenarios),
             "settings": {name: scenario.model_dump(mode="json") for name, scenario in self.scenarios.items()},
         }
 
@@ -261,6 +263,8 @@ def _scenarios(options: Options) -> dict[str, Scenario]:
 
 
 def _check_recording(name: str, scenario: Scenario) -> None:
+    if scenario.replay is not None and scenario.replay.messages:
+        return  # named one by one, and checked where they are read
     if scenario.replay is None or not scenario.replay.data:
         raise ValueError(f"data: scenario {name} replays a recorded day; name its folder or message file with --data")
     if not Path(scenario.replay.data).exists():

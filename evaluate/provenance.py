@@ -6,9 +6,13 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from lobenv.scenario.config import Scenario
+from lobenv.scenario.recorded_files import input_files
 
 PACKAGES = (
     "lobenv", "numpy", "numba", "llvmlite", "gymnasium", "pettingzoo", "pydantic", "polars", "scipy", "matplotlib",
@@ -27,6 +31,22 @@ def provenance() -> dict[str, Any]:
         "packages": package_versions(),
         "git": commit(),
     }
+
+
+def inputs(scenarios: Mapping[str, Scenario]) -> dict[str, list[dict[str, Any]]]:
+    """The files that scenarios read besides their configuration, JSON-able; for `inputs` of a run's configuration.
+
+    Args:
+        scenarios: Name of each to its market.
+
+    Returns:
+        Name, size [bytes] and SHA-256 of each recorded file, by scenario; without those that read none.
+
+    Raises:
+        ScenarioError: A scenario's files are not there.
+    """
+    files = {name: [file._asdict() for file in input_files(scenario)] for name, scenario in scenarios.items()}
+    return {name: played for name, played in files.items() if played}
 
 
 def package_versions() -> dict[str, str]:

@@ -76,15 +76,22 @@ class Report:
     def print(self) -> None:
         """Print the comparison of every scenario on the console, and which artefact each learned policy was."""
         tables.print_tables(self.summary, self.baseline)
-        if self.who:
+        if self.who or self.inputs:
             print()
         for policy, scenarios, facts in self.who:
             print(f"{policy} in {scenarios}: {facts.get('folder', facts['plays'])}{_trained_on(facts)}")
+        for scenario, files in self.inputs.items():
+            print(f"{scenario} played {', '.join(file['name'] for file in files)}")
 
     @cached_property
     def who(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Policy, scenarios and facts of every artefact that played, as `learned.who` returns them."""
         return learned.who(self.run.config.get("learned", {}), self.scenarios)
+
+    @property
+    def inputs(self) -> dict[str, list[dict[str, Any]]]:
+        """Name, size and SHA-256 of the recorded files that each scenario played, as `provenance.inputs` gives them."""
+        return self.run.config.get("inputs", {})
 
     @cached_property
     def scenarios(self) -> list[str]:
@@ -110,6 +117,7 @@ class Report:
             gains=tables.gains(self.summary, self.baseline),
             gains_note=tables.GAINS_NOTE,
             who=self.who,
+            inputs=self.inputs,
             policies=self.rows["policy"].unique(maintain_order=True).to_list(),
             episodes=len(self.rows),
             missing=self._missing(),

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class RunDirectory:
             root: folder of all runs, made if missing.
             name: what the run is about: letters, digits, dot, dash, underscore.
             config: full configuration of the run, JSON-able; needs at least `policies`, `scenarios`, `seeds` (lists)
-                and `baseline` (a policy or null).
+                and `baseline` (a policy or null); with `inputs` where it reads files, as `provenance.inputs` says.
 
         Raises:
             ValueError: a name or a configuration that does not do.
@@ -80,21 +81,25 @@ class RunDirectory:
 
     @classmethod
     def resume(cls, path: str | Path, config: Mapping[str, Any]) -> RunDirectory:
-        """The run in folder `path`, to be continued with the same configuration; the resumption is put on record.
+        """The run in folder `path`, to be continued with the same configuration and on the same input files.
+
+        The resumption is put on record.
 
         Raises:
             FileNotFoundError: the folder holds no run.
-            ValueError: the run was started with another configuration; the message names what differs.
+            ValueError: the run was started with another configuration, or a file that it reads is another one now;
+                the message names what differs.
         """
         run = cls.open(path)
-        changes = _changes(run.config, json.loads(json.dumps(config)))
+        before, now = dict(run.config), json.loads(json.dumps(config))
+        changes = [*_changed_inputs(before.pop("inputs", {}), now.pop("inputs", {})), *_changes(before, now)]
         if changes:
             more = f" and {len(changes) - SHOWN_DIFFERENCES} more" if len(changes) > SHOWN_DIFFERENCES else ""
             raise ValueError(
                 f"{path} was run with another configuration: {'; '.join(changes[:SHOWN_DIFFERENCES])}{more}"
             )
-        now = {"resumed": datetime.now(UTC).isoformat(timespec="seconds")} | provenance()
-        document = run.document | {"resumptions": [*run.document.get("resumptions", []), now]}
+        resumption = {"resumed": datetime.now(UTC).isoformat(timespec="seconds")} | provenance()
+        document = run.document | {"resumptions": [*run.document.get("resumptions", []), resumption]}
         _write_json(run.path / "config.json", document)
         return cls(run.path)
 
@@ -237,6 +242,23 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     return {key: leaf for name in value for key, leaf in _flat(value[name], f"{prefix}.{name}".lstrip(".")).items()}
+
+
+_Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def _changed_inputs(before: _Inputs, now: _Inputs) -> list[str]:
+    """One phrase for each input file that differs."""
+    return [
+        f"input of {scenario} {_file(old)} there, {_file(new)} here"
+        for scenario in {**before, **now}
+        for old, new in zip_longest(before.get(scenario, ()), now.get(scenario, ()))
+        if old != new
+    ]
+
+
+def _file(facts: Mapping[str, Any] | None) -> str:
+    return "missing" if facts is None else f"{facts['name']} ({facts['size']} bytes, SHA-256 {facts['sha256'][:12]}…)"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from lobenv.engine.step import AWAITED, CONTINUE, CONTROL, DECIDE, IDLE, IGNORED, MADE, REQUEST, RESET, STEP, advance
 from lobenv.engine.store import Snapshot, Store
 from lobenv.market.streams import GOLDEN, MIX_1
-from lobenv.market.tables import ATTENTION, EXECUTED, NEVER, REACHED, RECORDED, TAPE_FULL, World
+from lobenv.market.tables import ATTENTION, EXECUTED, NEVER, REACHED, RECORDING_ROW, TAPE_FULL, World
 from lobenv.roles.maker.task import MakerRole, Task
 from lobenv.roles.widths import MOST_ACTIONS
 from lobenv.scenario.build import External, Template, build
@@ -146,7 +146,7 @@ class Batch:
         self.task = task or Task()
         agents = (maker_of(scenario, task=self.task),) if externals is None else tuple(externals)
         self._recording = Recording(scenario) if scenario.replay is not None else None
-        rows = None if self._recording is None else np.zeros(self._recording.most_rows, RECORDED)
+        rows = None if self._recording is None else np.zeros(self._recording.most_rows, RECORDING_ROW)
         self._set_up(build(scenario, agents, tape=tape, recording=rows), num_envs, threads)
         self._attendants = [attend(self, row) for row in range(num_envs)] if attend is not None else []
 

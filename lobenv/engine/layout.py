@@ -28,7 +28,7 @@ from lobenv.market.tables import (
     OPENING,
     ORDER,
     RECEIVED,
-    RECORDED,
+    RECORDING_ROW,
     SESSION,
     VIEW,
     WATCH,
@@ -153,7 +153,7 @@ def market(memory, places, e):
         row[p[17, 0] : p[17, 1]].view(RECEIVED),  # inbox
         row[p[18, 0] : p[18, 1]].view(EXECUTED),  # fills
         row[p[19, 0] : p[19, 1]].view(RECORD),  # tape
-        row[p[20, 0] : p[20, 1]].view(RECORDED),  # recording
+        row[p[20, 0] : p[20, 1]].view(RECORDING_ROW),  # recording
         row[p[21, 0] : p[21, 1]].view(OPENING),  # opening
         row[p[22, 0] : p[22, 1]].view(WATCH),  # watches
         row[p[23, 0] : p[23, 1]].view(BYTE),  # shared

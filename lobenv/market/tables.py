@@ -355,7 +355,7 @@ EXECUTED = _dtype(
     ("maker", "i1"),
 )
 
-RECORDED = _dtype(
+RECORDING_ROW = _dtype(
     ("time", "i8"),  # ns since the session's first instant
     ("order_id", "i8"),  # of the order this row added, once it has been sent
     ("price", "i4"),
@@ -392,7 +392,7 @@ class World(NamedTuple):
     inbox: np.ndarray  # (R,) RECEIVED, ring of reports that reached external agents
     fills: np.ndarray  # (R,) EXECUTED, ring of external agents' executions, for evaluation
     tape: np.ndarray  # (T,) RECORD; no row switches it off
-    recording: np.ndarray  # (rows,) RECORDED; recorded flow of the replay scenario
+    recording: np.ndarray  # (rows,) RECORDING_ROW; recorded flow of the replay scenario
     opening: np.ndarray  # (1,) OPENING
     watches: np.ndarray  # (F,) WATCH, books that strategies follow
     shared: np.ndarray  # (bytes,) uint8, tables of whole groups of traders, which nobody writes
@@ -419,7 +419,7 @@ DTYPES: dict[str, np.dtype] = {
     "inbox": RECEIVED,
     "fills": EXECUTED,
     "tape": RECORD,
-    "recording": RECORDED,
+    "recording": RECORDING_ROW,
     "opening": OPENING,
     "watches": WATCH,
     "shared": np.dtype("u1"),

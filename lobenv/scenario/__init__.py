@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from lobenv.scenario.config import Scenario
     from lobenv.scenario.loading import load, presets, scenario_hash, to_yaml
     from lobenv.scenario.problems import ScenarioError
+    from lobenv.scenario.recorded_files import InputFile, input_files
     from lobenv.scenario.replay import Recording
 
 __all__ = [
     "External",
+    "InputFile",
     "Recording",
     "Scenario",
     "ScenarioError",
     "Template",
+    "input_files",
     "load",
     "presets",
     "scenario_hash",
@@ -26,10 +29,12 @@ __all__ = [
 
 _HOMES = {
     "External": "build",
+    "InputFile": "recorded_files",
     "Recording": "replay",
     "Scenario": "config",
     "ScenarioError": "problems",
     "Template": "build",
+    "input_files": "recorded_files",
     "load": "loading",
     "presets": "loading",
     "scenario_hash": "loading",

@@ -122,7 +122,7 @@ def build(
         scenario: The market.
         externals: External agents; they become agents 1 … K.
         tape: Whether the market keeps a tape.
-        recording: (rows,) RECORDED, flow of the replay scenario.
+        recording: (rows,) RECORDING_ROW, flow of the replay scenario.
 
     Returns:
         The template, which no market changes.

@@ -225,13 +225,28 @@ class Replay(Frozen):
 
     Attributes:
         data: Folder or message file of a LOBSTER day; empty until the caller names it.
-        symbol: Ticker to look for in a folder.
-        lenient: Skip damaged rows and say how many, instead of refusing the files.
+        symbol: Ticker to look for in a folder of several.
+        date: Day to look for in a folder of several (2012-06-21).
+        messages: Message file of any name; takes the place of `data`, together with `orderbook`.
+        orderbook: Its orderbook file.
+        lenient: Skip damaged rows and say which, instead of refusing the files.
     """
 
     data: str = ""
     symbol: str = ""
+    date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    messages: str = ""
+    orderbook: str = ""
     lenient: bool = False
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if bool(self.messages) != bool(self.orderbook):
+            lacking = "orderbook" if self.messages else "messages"
+            raise ValueError(f"messages and orderbook must be named together, {lacking} is not")
+        if self.messages and self.data:
+            raise ValueError(f"data must be empty where messages and orderbook name the files, got {self.data!r}")
+        return self
 
 
 class Scenario(Frozen):

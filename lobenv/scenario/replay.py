@@ -8,49 +8,59 @@ shows is whether quotes would have been reached, in the queue and in time; it ca
 from __future__ import annotations
 
 import hashlib
+import sys
 import warnings
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from lobenv.market.tables import NEVER, NONE, RECORDED, World
-from lobenv.scenario.config import Scenario
+from lobenv.market.tables import NEVER, NONE, RECORDING_ROW, World
+from lobenv.scenario.config import Replay, Scenario
 from lobenv.scenario.problems import ScenarioError
+from lobenv.scenario.recorded_files import ADVICE, RecordedFiles, recorded_files
+from lobenv.settings import SECOND
 from lobenv.tape.lobster import read_lobster
-from lobenv.tape.lobster_day import LobsterName
+from lobenv.tape.lobster_day import LobsterName, RowFault
 from lobenv.tape.reconstruct import Reconstruction, reconstruct
-from lobenv.tape.schema import ADD, EXECUTE_HIDDEN, TapeError
+from lobenv.tape.schema import ADD, CROSS, EXECUTE_HIDDEN, HALT, TapeError
 
-NANOSECONDS = 1e9
-ADVICE = (
-    "LOBSTER (lobsterdata.com) offers sample files: unpack the message and orderbook file of a day into a folder and "
-    "name it by --data DIR (replay.data)"
-)
 FILES_KEPT = 4
-AS_BYTES = np.dtype((np.void, RECORDED.itemsize))  # copying rows whole is seventy times faster than field by field
+AS_BYTES = np.dtype((np.void, RECORDING_ROW.itemsize))  # copying rows whole is seventy times faster than field by field
 
 
 class RecordedDay:
     """A day's complete flow, laid out so that a window of it is found in well under a millisecond.
 
     Attributes:
-        rows: (M,) RECORDED, times on the day's clock [ns]; a REDUCE or DELETE refers to the row that added its order.
+        rows: (M,) RECORDING_ROW, times on the day's clock [ns]; a REDUCE or DELETE refers to the row that added its
+            order.
         end: (M,) first row after which the order of an ADD rests no more; M if it rests to the end, -1 for other rows.
         live: (M + 1,) orders that rest before each row, and at the end.
         first_ns: When the day's book is first known [ns].
         last_ns: Time of the last message [ns].
-        dropped: Halts and crosses, which are left out.
+        halts: Recorded halts, which are left out.
+        crosses: Recorded crosses, which are left out.
+        faults: Rows of the files that were left out, or kept although they contradict others.
     """
 
-    def __init__(self, day: Reconstruction) -> None:
+    def __init__(self, day: Reconstruction, faults: tuple[RowFault, ...] = ()) -> None:
+        """Lay out a day.
+
+        Raises:
+            TapeError: It holds no message about an order.
+        """
         records = day.tape.records
         kept = records["kind"] <= EXECUTE_HIDDEN
         place = np.cumsum(kept) - 1
         adds = np.where(day.acts_on >= 0, place[day.acts_on], NONE)[kept]
         records = records[kept]
-        self.dropped = int(np.count_nonzero(~kept))
-        self.rows = np.zeros(len(records), RECORDED)
+        self.halts, self.crosses = (int(np.count_nonzero(day.tape.records["kind"] == kind)) for kind in (HALT, CROSS))
+        self.faults = faults
+        if not len(records):
+            raise TapeError(f"the recorded day of {day.tape.symbol} holds no message about an order")
+        self.rows = np.zeros(len(records), RECORDING_ROW)
         for name in ("time", "price", "qty", "kind", "side"):
             self.rows[name] = records[name]
         self.first_ns, self.last_ns = int(records["time"][0]), int(records["time"][-1])
@@ -76,6 +86,25 @@ class RecordedDay:
         steps[1:] = self.rows["kind"] == ADD
         np.subtract.at(steps, by_order[gone] + 1, 1)
         self.live = np.cumsum(steps)
+
+    def limits(self, levels: int) -> Iterator[str]:
+        """What its replay cannot show, a line each.
+
+        Args:
+            levels: Of the orderbook file.
+        """
+        left_out = [
+            f"{count} recorded {one if count == 1 else many}"
+            for count, one, many in ((self.halts, "halt", "halts"), (self.crosses, "cross", "crosses"))
+            if count
+        ]
+        if left_out:
+            yield f"replay leaves out {' and '.join(left_out)}: trading goes on, and no auction is held"
+        if levels == 1:
+            yield (
+                "a file of one level shows the best price of each side alone: orders behind it are not known, so a "
+                "quote there waits behind nobody and is filled sooner than it would have been"
+            )
 
     def resting(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Orders that rest before a row.
@@ -105,15 +134,15 @@ class Recording:
         """
         if scenario.replay is None:
             raise ScenarioError(f"replay: scenario {scenario.name} has none; {ADVICE}")
-        self.day = _read_day(*message_file(scenario), scenario.tick_size, scenario.replay.lenient)
-        self._open_ns = round(scenario.session.open_s * NANOSECONDS)
+        self.day = _read_day(scenario, scenario.replay)
+        self._open_ns = round(scenario.session.open_s * SECOND)
         self._length_ns = scenario.close_ns - self._open_ns
         self._slack_ns = self.day.last_ns - self.day.first_ns - self._length_ns
         if self._slack_ns < 0:
-            recorded_s = (self.day.last_ns - self.day.first_ns) / NANOSECONDS
+            recorded_s = (self.day.last_ns - self.day.first_ns) / SECOND
             raise ScenarioError(
                 f"session.duration_s: warm-up and duration together must be at most the {recorded_s:.0f} s recorded, "
-                f"got {self._length_ns / NANOSECONDS:g}"
+                f"got {self._length_ns / SECOND:g}"
             )
         times = self.day.rows["time"]
         ends = np.searchsorted(times, times + self._length_ns, side="right")
@@ -137,14 +166,14 @@ class Recording:
             seed: Of the market.
 
         Returns:
-            (most_rows,) RECORDED: additions that build the book, then the recorded messages, then rows that never come;
-            and the mid of the book at the window's start [ticks].
+            (most_rows,) RECORDING_ROW: additions that build the book, then the recorded messages, then rows that never
+            come; and the mid of the book at the window's start, or the nearest to it that is known [ticks].
         """
         day, start = self.day, self.window_start_ns(seed)
         first, last = np.searchsorted(day.rows["time"], (start, start + self._length_ns))
         adds, left = day.resting(first)
         opening, count = len(adds), len(adds) + last - first
-        rows = np.zeros(self.most_rows, RECORDED)
+        rows = np.zeros(self.most_rows, RECORDING_ROW)
         rows.view(AS_BYTES)[:opening] = day.rows.view(AS_BYTES)[adds]
         rows["qty"][:opening] = left
         rows["time"][:opening] = self._open_ns
@@ -153,7 +182,7 @@ class Recording:
         rows["time"][count:] = NEVER
         rows["reference"][:opening] = rows["reference"][count:] = NONE
         _renumber(rows["reference"][opening:count], adds, first)
-        return rows, _mid(rows[:opening])
+        return rows, _mid(rows[:opening], int(day.rows["price"][max(first - 1, 0)]))
 
     def place(self, world: World, seed: int) -> None:
         """Put the window of a seed into a market built from the template and not yet started, in place.
@@ -184,65 +213,50 @@ def _renumber(reference: np.ndarray, adds: np.ndarray, first: int) -> None:
     reference[earlier] = places
 
 
-def _mid(opening: np.ndarray) -> int:
-    """Mid of the book that additions build [ticks]."""
-    bids = opening["side"] > 0
-    return (int(opening["price"][bids].max()) + int(opening["price"][~bids].min())) // 2
+def _mid(opening: np.ndarray, last_price: int) -> int:
+    """Mid of the book that additions build; of one side its best price, of an empty book the last price [ticks]."""
+    bids, asks = (opening["price"][opening["side"] == side] for side in (1, -1))
+    best = [int(bids.max())] if len(bids) else []
+    best += [int(asks.min())] if len(asks) else []
+    return sum(best) // len(best) if best else last_price
 
 
-def message_file(scenario: Scenario) -> tuple[Path, Path]:
-    """Message and orderbook file of the day that a scenario replays, with the most levels there are.
-
-    Raises:
-        ScenarioError: There are none, or several symbols to choose from.
-    """
-    assert scenario.replay is not None
-    place, symbol = Path(scenario.replay.data), scenario.replay.symbol
-    if not scenario.replay.data:
-        raise ScenarioError(f"replay.data: no recorded day is named; {ADVICE}")
-    if not place.exists():
-        raise ScenarioError(f"replay.data: {place} does not exist; {ADVICE}")
-    pairs = _pairs(place)
-    symbols = sorted({name.symbol for name in pairs})
-    if not pairs:
-        raise ScenarioError(f"replay.data: {place} holds no pair of message and orderbook file; {ADVICE}")
-    if symbol and symbol not in symbols:
-        raise ScenarioError(f"replay.symbol: {symbol!r} is not in {place}, there are {', '.join(symbols)}")
-    if not symbol and len(symbols) > 1:
-        raise ScenarioError(f"replay.symbol: must be one of {', '.join(symbols)}, which are in {place}")
-    wanted = [name for name in pairs if name.symbol == (symbol or symbols[0])]
-    return pairs[max(wanted, key=lambda name: (name.levels, name.date, -name.start_ms))]
-
-
-def _pairs(place: Path) -> dict[LobsterName, tuple[Path, Path]]:
-    """Message files that have an orderbook file beside them, by what their names say."""
-    pairs = {}
-    for messages in sorted(place.glob("*_message_*")) if place.is_dir() else [place]:
-        name = LobsterName.parse(messages)
-        book = messages.with_name(messages.name.replace("_message_", "_orderbook_"))
-        if name is not None and book != messages and book.is_file():
-            pairs[name] = (messages, book)
-    return pairs
-
-
-def _read_day(messages: Path, book: Path, tick_size: float, lenient: bool) -> RecordedDay:
-    changed_ns = (messages.stat().st_mtime_ns, book.stat().st_mtime_ns)
-    return _read_day_once(messages, book, tick_size, lenient, changed_ns)
+def _read_day(scenario: Scenario, replay: Replay) -> RecordedDay:
+    files = recorded_files(scenario)
+    states = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    symbol = replay.symbol or (None if LobsterName.parse(files.messages) else files.messages.name)
+    try:
+        return _read_day_once(files, scenario.tick_size, replay.lenient, symbol, states)
+    except TapeError as error:
+        raise ScenarioError(f"replay.{'messages' if replay.messages else 'data'}: {error}") from None
 
 
 @lru_cache(maxsize=FILES_KEPT)
 def _read_day_once(
-    messages: Path,
-    book: Path,
+    files: RecordedFiles,
     tick_size: float,
     lenient: bool,
-    changed_ns: tuple[int, int],  # noqa: ARG001 (a file that has changed since is read anew)
+    symbol: str | None,
+    states: tuple[tuple[int, int], ...],  # noqa: ARG001 (a file that has changed since is read anew)
 ) -> RecordedDay:
-    try:
-        day = read_lobster(messages, book, lenient=lenient)
-        if day.skipped:
-            skipped = ", ".join(f"{count} ({reason})" for reason, count in day.skipped.items())
-            warnings.warn(f"{messages.name}: rows skipped: {skipped}", stacklevel=2)
-        return RecordedDay(reconstruct(day.rescale(tick_size)))
-    except TapeError as error:
-        raise ScenarioError(f"replay.data: {error}") from None
+    day = read_lobster(*files, lenient=lenient, symbol=symbol)
+    recorded = RecordedDay(reconstruct(day.rescale(tick_size)), (*day.refused, *day.contradicting))
+    _tell_damage(files.messages, day.refused, day.contradicting)
+    for limit in recorded.limits(day.levels):
+        _tell_once(f"lobenv: {files.messages.name}: {limit}")
+    return recorded
+
+
+def _tell_damage(messages: Path, refused: tuple[RowFault, ...], contradicting: tuple[RowFault, ...]) -> None:
+    """Warn of the rows that were left out or doubted, the first few with line and reason."""
+    for what, faults in (("skipped", refused), ("kept that contradict others", contradicting)):
+        if faults:
+            shown = [f"{Path(fault.path).name}:{fault.line}: {fault.reason}: {fault.detail}" for fault in faults[:3]]
+            more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+            warnings.warn(f"{messages.name}: rows {what}: {len(faults)} ({'; '.join(shown)}{more})", stacklevel=2)
+
+
+@cache
+def _tell_once(line: str) -> None:
+    """Print a line on stderr, the first time that it is to be said."""
+    print(line, file=sys.stderr, flush=True)

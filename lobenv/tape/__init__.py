@@ -1,9 +1,10 @@
 """The record of a market: schema, Parquet, LOBSTER files, and the complete tape of a recorded day."""
 
 from lobenv.tape.levels import replay_levels
-from lobenv.tape.lobster import LobsterDay, LobsterName, read_lobster, write_lobster
+from lobenv.tape.lobster import LobsterDay, LobsterName, RowFault, read_lobster, write_lobster
 from lobenv.tape.parquet import read_parquet, write_parquet
-from lobenv.tape.reconstruct import Reconstruction, Window, reconstruct, window
+from lobenv.tape.public import PUBLIC_FIELDS, PUBLIC_RECORD, public_records
+from lobenv.tape.reconstruct import Excerpt, Reconstruction, excerpt, reconstruct
 from lobenv.tape.schema import (
     ADD,
     ADOPTED,
@@ -38,23 +39,27 @@ __all__ = [
     "HALT_BEGINS",
     "NO_ASK",
     "NO_BID",
+    "PUBLIC_FIELDS",
+    "PUBLIC_RECORD",
     "QUOTING_RESUMES",
     "RECORD",
     "RECORDED",
     "REDUCE",
     "TRADING_RESUMES",
     "UNKNOWN_AGENT",
+    "Excerpt",
     "LobsterDay",
     "LobsterName",
     "Reconstruction",
+    "RowFault",
     "Tape",
     "TapeError",
-    "Window",
+    "excerpt",
+    "public_records",
     "read_lobster",
     "read_parquet",
     "reconstruct",
     "replay_levels",
-    "window",
     "write_lobster",
     "write_parquet",
 ]

@@ -7,15 +7,17 @@ to rebuild the book, see `lobenv.tape.reconstruct`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from os import PathLike
 
 import numpy as np
 
-from lobenv.tape.lobster_day import ABSENT_PRICE, FILE_TICK_SIZE, MS_NS, LobsterDay, LobsterName
+from lobenv.settings import SECOND
+from lobenv.tape.lobster_day import ABSENT_PRICE, FILE_TICK_SIZE, MS_NS, LobsterDay, LobsterName, RowFault
+from lobenv.tape.lobster_pairs import messages_about_other_orders, orders_gone_unsaid, rows_that_do_not_follow
 from lobenv.tape.lobster_text import Fault, TextTable, read_messages, read_orderbook
 from lobenv.tape.lobster_write import write_lobster
+from lobenv.tape.public import NOT_KNOWN
 from lobenv.tape.schema import (
     CROSS,
     EXECUTE_HIDDEN,
@@ -25,16 +27,19 @@ from lobenv.tape.schema import (
     NO_BID,
     RECORD,
     TRADING_RESUMES,
-    UNKNOWN_AGENT,
     Tape,
     TapeError,
 )
+from lobenv.tape.words import WORDS
 
-__all__ = ["LobsterDay", "LobsterName", "read_lobster", "write_lobster"]
+__all__ = ["LobsterDay", "LobsterName", "RowFault", "read_lobster", "write_lobster"]
 
-NASDAQ_OPEN_NS = 34_200 * 10**9  # 09:30
+NASDAQ_OPEN_NS = 34_200 * SECOND  # 09:30
 UNSORTED = "times out of order"
 UNPAIRED = "row without counterpart"
+DOES_NOT_FOLLOW = "row does not follow from the row before"
+OTHER_ORDER = "message does not fit its order"
+GONE = "order has left the book without a message"
 
 
 def read_lobster(
@@ -53,8 +58,9 @@ def read_lobster(
     Args:
         message_path: The message file.
         orderbook_path: Its orderbook file, row by row the book after each message.
-        lenient: Skip rows that cannot be used, in both files alike, and count them by reason in `skipped`. A row
-            earlier than one before it counts as the unusable one.
+        lenient: Skip rows that cannot be used, in both files alike, and keep their lines and reasons in `refused`. A
+            row earlier than one before it counts as the unusable one. Rows that contradict each other are kept, and
+            told in `contradicting`: which of them is the damaged one cannot be known.
         symbol: Overrides the file name; needed if that does not follow the convention.
         date: Overrides the file name.
         session_open_ns: Time 0 of the tape [ns after midnight]; overrides the file name, without either 09:30.
@@ -62,7 +68,9 @@ def read_lobster(
     Raises:
         OSError: A file cannot be read.
         TapeError: A row is malformed, a file truncated, the files differ in length, the book is crossed or its levels
-            are out of order, times are unsorted, a type code unknown, a size not positive: with file and line.
+            are out of order, times are unsorted, a type code unknown, a size not positive, a message does not lead
+            from the book row before to its own or not fit the order it names, an order is gone without a message: with
+            file and line.
     """
     name = LobsterName.parse(message_path)
     symbol = symbol or (name.symbol if name else None)
@@ -72,15 +80,19 @@ def read_lobster(
     if orderbook_path is not None:
         book_name = LobsterName.parse(orderbook_path)
         tables.append(_judged(read_orderbook(orderbook_path, book_name.levels if book_name else None), _book_checks))
-    rows, skipped = _usable_rows(tables, lenient)
-    columns = [_columns_at(table, rows) for table in tables]
-    prices, quantities = _levels(columns[1]) if len(columns) > 1 else (np.zeros((len(rows), 2, 0), np.int64),) * 2
+    lines, refused = _usable_rows(tables, lenient)
+    columns = [_columns_at(table, lines) for table in tables]
+    prices, quantities = _levels(columns[1]) if len(columns) > 1 else (np.zeros((len(lines), 2, 0), np.int64),) * 2
     if session_open_ns is None:
         session_open_ns = name.start_ms * MS_NS if name else NASDAQ_OPEN_NS
     records = _records(columns[0], prices, quantities, session_open_ns)
+    contradicting = _contradictions(message_path, lines, records, prices, quantities)
+    if contradicting and not lenient:
+        raise _error(contradicting[0])
     tape = Tape(records, FILE_TICK_SIZE, session_open_ns, symbol, "NASDAQ", date or (name.date if name else None))
     close_ns = name.end_ms * MS_NS - session_open_ns if name else None
-    return LobsterDay(tape, prices.astype(np.int32), quantities.astype(np.int32), close_ns, skipped)
+    levels = prices.astype(np.int32), quantities.astype(np.int32)
+    return LobsterDay(tape, *levels, close_ns, tuple(refused), tuple(contradicting))
 
 
 _Check = tuple[str, str, np.ndarray]  # reason, column to show, (rows,) bool where the rule is broken
@@ -125,8 +137,8 @@ def _judged(table: TextTable, checks: _Checks) -> TextTable:
     return table
 
 
-def _usable_rows(tables: list[TextTable], lenient: bool) -> tuple[np.ndarray, dict[str, int]]:
-    """Lines, from 0, that are usable rows of every table and in order of time; and the number of others by reason."""
+def _usable_rows(tables: list[TextTable], lenient: bool) -> tuple[np.ndarray, list[RowFault]]:
+    """Lines, from 0, that are usable rows of every table and in order of time; and what is wrong with the others."""
     first = tables[0]
     if not lenient:
         _raise_first_fault(tables)
@@ -136,27 +148,60 @@ def _usable_rows(tables: list[TextTable], lenient: bool) -> tuple[np.ndarray, di
             table.faults.setdefault(line, Fault(UNPAIRED, f"the other file ends after {shortest} rows"))
     if not lenient:
         _raise_first_fault(tables)
+    refused = {line: _row_fault(table, line) for table in reversed(tables) for line in table.faults}
     usable = np.ones(shortest, bool)
-    faults = {line: fault for table in reversed(tables) for line, fault in table.faults.items()}
-    usable[[line for line in faults if line < shortest]] = False
+    usable[[line for line in refused if line < shortest]] = False
     lines = np.flatnonzero(usable)
     times = _columns_at(first, lines)["time"]
-    early = times < np.maximum.accumulate(times)
-    if early.any() and not lenient:
-        row = int(np.argmax(early))
-        raise TapeError(f"{UNSORTED}: {times[row]} ns comes after {times[row - 1]} ns", first.path, int(lines[row]) + 1)
+    latest = np.maximum.accumulate(times)
+    early = times < latest
+    for row in np.flatnonzero(early):
+        detail = f"{times[row]} ns comes after {latest[row]} ns"
+        refused[int(lines[row])] = RowFault(first.path, int(lines[row]) + 1, UNSORTED, detail)
+        if not lenient:
+            raise _error(refused[int(lines[row])])
     if early.all():
         raise TapeError("holds no usable row", first.path)
-    skipped = Counter(fault.reason for fault in faults.values()) + Counter({UNSORTED: int(early.sum())})
-    return lines[~early], dict(skipped)
+    return lines[~early], [refused[line] for line in sorted(refused)]
 
 
 def _raise_first_fault(tables: list[TextTable]) -> None:
     for table in tables:
         if table.faults:
-            line = min(table.faults)
-            fault = table.faults[line]
-            raise TapeError(f"{fault.reason}: {fault.detail}", table.path, line + 1)
+            raise _error(_row_fault(table, min(table.faults)))
+
+
+def _row_fault(table: TextTable, line: int) -> RowFault:
+    return RowFault(table.path, line + 1, *table.faults[line])
+
+
+def _error(fault: RowFault) -> TapeError:
+    return TapeError(f"{fault.reason}: {fault.detail}", fault.path, fault.line)
+
+
+def _contradictions(
+    path: str | PathLike[str], lines: np.ndarray, records: np.ndarray, prices: np.ndarray, quantities: np.ndarray
+) -> list[RowFault]:
+    """Rows that do not agree with the row before them, or with what was said of their order; by line.
+
+    Behind a row that is missing nothing of the kind can be asked: not of the next row, and of no order any more.
+    """
+    gap = np.diff(lines, prepend=-1) != 1
+    has_book = quantities.shape[2] > 0
+    broken = {OTHER_ORDER: messages_about_other_orders(records, prices, quantities) & ~np.logical_or.accumulate(gap)}
+    if has_book:
+        broken = {DOES_NOT_FOLLOW: rows_that_do_not_follow(records, prices, quantities) & ~gap, **broken}
+    found = [(int(row), reason, _told(records[row])) for reason, rows in broken.items() for row in np.flatnonzero(rows)]
+    if has_book and not found and not gap.any():
+        gone = orders_gone_unsaid(records, prices, quantities)
+        found = [(row, GONE, f"its last is line {lines[last] + 1}: {_told(records[last])}") for row, last in gone]
+    found.sort(key=lambda fault: fault[0])
+    return [RowFault(path, int(lines[row]) + 1, reason, detail) for row, reason, detail in found]
+
+
+def _told(record: np.void) -> str:
+    kind, side = WORDS["kind"][int(record["kind"])], WORDS["side"][int(record["side"])]
+    return f"{kind} of {record['qty']} at {side} {record['price']}, order {record['order_id']}"
 
 
 def _columns_at(table: TextTable, lines: np.ndarray) -> dict[str, np.ndarray]:
@@ -183,7 +228,8 @@ def _records(
     for name, source in (("order_id", "order_id"), ("price", "price"), ("qty", "size"), ("kind", "type")):
         records[name] = column[source]
     records["side"] = column["direction"]
-    records["owner"] = records["aggressor"] = UNKNOWN_AGENT
+    for name, value in NOT_KNOWN.items():  # also why an order was taken away: the file tells only that it was
+        records[name] = value
     records["best_bid"], records["best_ask"] = NO_BID, NO_ASK
     if prices.shape[2]:
         records["best_bid"], records["best_ask"] = prices[:, 0, 0], prices[:, 1, 0]

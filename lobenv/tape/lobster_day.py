@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +45,18 @@ class LobsterName(NamedTuple):
         return f"{self.symbol}_{self.date}_{self.start_ms}_{self.end_ms}_{content}_{self.levels}.csv"
 
 
+class RowFault(NamedTuple):
+    """What is wrong with a row of a file."""
+
+    path: str | PathLike[str]
+    line: int  # from 1
+    reason: str  # the rule that the row breaks
+    detail: str  # with what
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}: {self.detail}"
+
+
 @dataclass(frozen=True, eq=False)
 class LobsterDay:
     """A message file and, where given, its orderbook file.
@@ -55,14 +67,21 @@ class LobsterDay:
             NO_BID and NO_ASK where there is no level. L = 0 without an orderbook file.
         quantities: (N, 2, L) int32 [shares], 0 where there is no level.
         session_close_ns: End of the session [ns since session open], or None if the file's name does not say.
-        skipped: Rows left out by `lenient`, by reason.
+        refused: Rows that `lenient` left out, by line.
+        contradicting: Rows that `lenient` kept although they do not agree with the row before or with their order.
     """
 
     tape: Tape
     prices: np.ndarray
     quantities: np.ndarray
     session_close_ns: int | None = None
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[RowFault, ...] = ()
+    contradicting: tuple[RowFault, ...] = ()
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many rows `lenient` left out, by reason."""
+        return dict(Counter(fault.reason for fault in self.refused))
 
     @property
     def levels(self) -> int:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lobenv.settings import SECOND
+
 if TYPE_CHECKING:
     import polars as pl
 
-SECOND_NS = 1_000_000_000
 GZIP_MAGIC = b"\x1f\x8b"
 MESSAGE_COLUMNS = ("time", "type", "order_id", "size", "price", "direction")
 TIME_PATTERN = r"^\d{1,9}(\.\d{1,30})?$"
@@ -134,10 +135,10 @@ def parse_times(texts: pl.Series) -> np.ndarray:
         raise _UnparsableError
     parts = texts.str.splitn(".", 2).struct.unnest()
     fraction = parts["field_1"].fill_null("")
-    ns = parts["field_0"].cast(pl.Int64) * SECOND_NS + fraction.str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64)
+    ns = parts["field_0"].cast(pl.Int64) * SECOND + fraction.str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64)
     times = ns.to_numpy().copy()
     for k in np.flatnonzero(fraction.str.len_bytes().to_numpy() > 9):
-        times[k] = int((Decimal(texts[int(k)]) * SECOND_NS).to_integral_value(ROUND_HALF_EVEN))
+        times[k] = int((Decimal(texts[int(k)]) * SECOND).to_integral_value(ROUND_HALF_EVEN))
     return times
 
 
@@ -146,8 +147,8 @@ def format_times(times: np.ndarray) -> pl.Series:
     import polars as pl
 
     ns = pl.Series(times)
-    fraction = (ns % SECOND_NS).cast(pl.String).str.zfill(9).str.strip_chars_end("0")
-    text = (ns // SECOND_NS).cast(pl.String) + "." + fraction
+    fraction = (ns % SECOND).cast(pl.String).str.zfill(9).str.strip_chars_end("0")
+    text = (ns // SECOND).cast(pl.String) + "." + fraction
     return text.str.strip_chars_end(".")
 
 

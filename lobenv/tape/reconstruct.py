@@ -19,7 +19,8 @@ import numpy as np
 from lobenv.tape.levels import fill_quotes, replay_levels
 from lobenv.tape.lobster import LobsterDay
 from lobenv.tape.order_ladder import OrderLadder, Supplied
-from lobenv.tape.schema import ADD, ADOPTED, EXECUTE, RECORD, UNKNOWN_AGENT, Tape, TapeError
+from lobenv.tape.public import NOT_KNOWN
+from lobenv.tape.schema import ADD, ADOPTED, EXECUTE, RECORD, Tape, TapeError
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,11 @@ class Reconstruction:
     rewritten: int
 
 
-class Window(NamedTuple):
+class Excerpt(NamedTuple):
     """A stretch of a reconstructed day that stands on its own.
 
     Attributes:
-        tape: Opening ADDs at the start, in the order of their queues, then the window's records, on the day's clock.
+        tape: Opening ADDs at the start, in the order of their queues, then the stretch's records, on the day's clock.
         opening: How many opening ADDs there are.
     """
 
@@ -98,7 +99,7 @@ def reconstruct(day: LobsterDay) -> Reconstruction:
     )
 
 
-def window(reconstruction: Reconstruction, start_ns: int, length_ns: int) -> Window:
+def excerpt(reconstruction: Reconstruction, start_ns: int, length_ns: int) -> Excerpt:
     """The part of a reconstructed day from start_ns to before start_ns + length_ns, with the orders live at its start.
 
     Args:
@@ -123,7 +124,7 @@ def window(reconstruction: Reconstruction, start_ns: int, length_ns: int) -> Win
     opening["time"] = start_ns
     fill_quotes(opening)
     tape = replace(reconstruction.tape, records=np.concatenate([opening, records[first:last]]))
-    return Window(tape, len(opening))
+    return Excerpt(tape, len(opening))
 
 
 class _Replayed(NamedTuple):
@@ -234,7 +235,7 @@ def _merge(
     records["book"][between] = original["book"][rows]
     for k, name in enumerate(Supplied._fields[1:], start=1):
         records[name][between] = columns[:, k]
-    for name, value in (("owner", UNKNOWN_AGENT), ("aggressor", UNKNOWN_AGENT), ("source", ADOPTED)):
+    for name, value in {**NOT_KNOWN, "source": ADOPTED}.items():
         records[name][between] = value
     return records, positions
 

@@ -84,7 +84,7 @@ class TapeError(ValueError):
         return type(self), (self.reason, self.path, self.line)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tape:
     """The events of one session in the order in which they happened.
 
@@ -115,6 +115,11 @@ class Tape:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __repr__(self) -> str:
+        from lobenv.tape.words import summary
+
+        return summary(self)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -161,11 +166,26 @@ class Tape:
         records["price"][undisplayed] = _round_against_resting(records[undisplayed], factor)
         return replace(self, records=records, tick_size=float(tick_size))
 
-    def to_polars(self) -> pl.DataFrame:
-        """One row a record, one column a field, in the order and with the integer types of RECORD."""
+    def public(self) -> Tape:
+        """The tape as a public reader may see it: nothing is known of owners, aggressors, intents and reasons."""
+        from lobenv.tape.public import public_records, records_of_public
+
+        return replace(self, records=records_of_public(public_records(self.records)))
+
+    def to_polars(self, *, named: bool = False) -> pl.DataFrame:
+        """One row a record, one column a field, in the order and with the integer types of RECORD.
+
+        Args:
+            named: Words in place of codes: kinds, sides, intents, reasons and sources (`lobenv.tape.words.WORDS`).
+        """
         import polars as pl
 
-        return pl.DataFrame({name: np.ascontiguousarray(self.records[name]) for name in FIELDS})
+        frame = pl.DataFrame({name: np.ascontiguousarray(self.records[name]) for name in FIELDS})
+        if not named:
+            return frame
+        from lobenv.tape.words import in_words
+
+        return in_words(frame)
 
     @classmethod
     def from_polars(
@@ -183,10 +203,7 @@ class Tape:
         Raises:
             TapeError: A column is missing, holds a null, or a value does not fit the type of its field.
         """
-        records = np.zeros(frame.height, RECORD)
-        for name in FIELDS:
-            records[name] = _column(frame, name)
-        return cls(records, tick_size, session_open_ns, symbol, venue, date)
+        return cls(records_from(frame, FIELDS), tick_size, session_open_ns, symbol, venue, date)
 
 
 def price_factor(tick_size: float, new_tick_size: float) -> Fraction:
@@ -224,6 +241,18 @@ def _round_against_resting(records: np.ndarray, factor: Fraction) -> np.ndarray:
     down = scaled // factor.denominator
     up = -(-scaled // factor.denominator)
     return rescale_prices(np.where(records["side"] > 0, up, down), Fraction(1), None, "hidden price")
+
+
+def records_from(frame: pl.DataFrame, fields: tuple[str, ...]) -> np.ndarray:
+    """(N,) RECORD with some fields filled from the columns of a frame, and the others 0.
+
+    Raises:
+        TapeError: A column is missing, holds a null, or a value does not fit the type of its field.
+    """
+    records = np.zeros(frame.height, RECORD)
+    for name in fields:
+        records[name] = _column(frame, name)
+    return records
 
 
 def _column(frame: pl.DataFrame, name: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lobenv.market.tables import RECORDED
+from lobenv.market.tables import RECORDING_ROW
 from lobenv.scenario.build import build
 from lobenv.scenario.config import OpeningBook
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, REDUCE
@@ -51,7 +51,7 @@ def test_the_opening_book_depends_on_the_seed_alone():
 
 def replayed(*rows):
     """A market with a recording, one row a second, of (kind, side, price, qty, row it is about, shares then left)."""
-    recording = np.zeros(len(rows), RECORDED)
+    recording = np.zeros(len(rows), RECORDING_ROW)
     recording["time"] = np.arange(len(rows)) * SECOND
     for i, row in enumerate(rows):
         for name, value in zip(("kind", "side", "price", "qty", "reference", "left"), row, strict=True):
@@ -115,7 +115,7 @@ def test_a_recorded_message_about_an_order_that_is_gone_is_dropped_and_counted()
 
 
 def test_rows_of_one_time_are_sent_in_their_order():
-    recording = np.zeros(6, RECORDED)
+    recording = np.zeros(6, RECORDING_ROW)
     recording["time"], recording["kind"], recording["side"] = SECOND, ADD, 1
     recording["price"], recording["qty"], recording["reference"] = 1_000, np.arange(1, 7), -1
     market = Market(build(small_scenario(), (trader(1), trader(2)), recording=recording))

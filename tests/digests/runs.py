@@ -13,6 +13,7 @@ import numpy as np
 
 from lobenv.engine.batch import Batch
 from lobenv.roles.maker.reward import STATE_INDEX
+from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import load
 from lobenv.simulation.market import Market
 from lobenv.simulation.strategy import Strategy
@@ -69,9 +70,9 @@ def single(scenario: str, mode: str = "continuous", reward: str = "inventory", *
         observations.append(observation)
         for _ in range(DECISIONS if seed else 20):
             action = action_of(mode, rng, 1)[0]
-            observation, reward, terminated, _, _ = env.step(action)
+            observation, paid, terminated, _, _ = env.step(action)
             observations.append(observation)
-            rewards.append(reward)
+            rewards.append(paid)
             states.append(state_of(env.unwrapped.batch, 0))
             if terminated:
                 break
@@ -88,10 +89,10 @@ def state_of(batch: Batch, row: int) -> np.ndarray:
     return batch.out.state[row, 0, [STATE_INDEX[name] for name in STATE]].copy()
 
 
-def batch(scenario: str, num_envs: int = 5, decisions: int = 60, threads: int = 1) -> Digests:
+def batch(scenario: str, num_envs: int = 5, decisions: int = 60, threads: int = 1, **settings: Any) -> Digests:
     """A vector environment: rows and sessions side by side, restarting where one ends."""
     envs: Any = gym.make_vec(
-        "lobenv:Sentinel-MM-v0", num_envs=num_envs, scenario=scenario, max_episode_steps=40, threads=threads
+        "lobenv:Sentinel-MM-v0", num_envs=num_envs, scenario=scenario, max_episode_steps=40, threads=threads, **settings
     )
     observations, rewards = [envs.reset(seed=5)[0]], []
     rng = np.random.default_rng(2)
@@ -103,7 +104,7 @@ def batch(scenario: str, num_envs: int = 5, decisions: int = 60, threads: int = 
     return {"observation": digest(np.array(observations)), "reward": digest(np.array(rewards))}
 
 
-def tape(scenario: str) -> Digests:
+def tape(scenario: str | Scenario) -> Digests:
     """Tape and accounts of a batch of one, quoting all the while."""
     markets = Batch(load(scenario), tape=True)
     markets.reset(np.zeros(1, np.int64), np.array([3], np.uint64))
@@ -145,7 +146,7 @@ class Taker(Strategy):
             market.buy(market.view.bid - 1, 100, display=10)
 
 
-def simulated(scenario: str, until_s: float = 40.0) -> Digests:
+def simulated(scenario: str | Scenario, until_s: float = 40.0) -> Digests:
     """A market with a strategy in it, and one without."""
     strategy = Taker()
     result = Market(scenario, [strategy], seed=9)
@@ -170,6 +171,16 @@ def replayed(folder: Path, symbol: str = "", prefix: str = "") -> Iterator[tuple
         return single("replay", overrides=changes)
 
     yield f"{prefix}replay/single", quoting
+
+
+def constructed(folder: Path) -> Iterator[tuple[str, Callable[[], Digests]]]:
+    """The runs inside the day that is made by hand, once it has been written to a folder."""
+    session = {"warm_up_s": 0.5, "duration_s": 6.0}
+    changes = {"replay.data": str(folder), "session": session, "maker.decision_interval_s": 0.1}
+    yield "constructed/replay/single", lambda: single("replay", overrides=changes)
+    yield "constructed/replay/batch", lambda: batch("replay", overrides=changes)
+    yield "constructed/replay/tape", lambda: tape(load("replay", changes))
+    yield "constructed/replay/simulation", lambda: simulated(load("replay", changes), 6.0)
 
 
 def runs() -> Iterator[tuple[str, Callable[[], Digests]]]:

@@ -32,6 +32,7 @@ from lobenv.scenario.loading import load, scenario_hash
 from policies import artefact
 from policies.sidecar import TrainingScenario
 from tests.policies.artefacts import write_rule
+from tests.scenario.recorded_day import DAY, STEM, write_day
 
 SESSION = {"session.duration_s": 20}
 SHORT = ["--overrides", "session.duration_s=20", "--no-tensorboard"]
@@ -401,6 +402,34 @@ def test_a_run_without_any_finished_episode_says_so(lab, tmp_path, capsys, fragi
 
 
 # ------------------------------------------------------------ interrupted and resumed
+
+
+REPLAY = ["--policies", "do_nothing", "fixed_spread", "--scenarios", "replay", "--seeds", "2", "--no-tensorboard"]
+REPLAY_SESSION = ["session.warm_up_s=0.5", "session.duration_s=3", "maker.decision_interval_s=0.5"]
+
+
+def test_a_run_on_a_recorded_day_keeps_what_it_played_and_goes_on_with_nothing_else(lab, tmp_path, capsys):
+    day, runs = tmp_path / "day", tmp_path / "runs"
+    day.mkdir()
+    write_day(day)
+    options = [*REPLAY, "--data", str(day), "--overrides", *REPLAY_SESSION]
+    assert policy_lab.main([*options, "--out", str(runs)]) == 0
+    run = run_in(runs)
+    messages, orderbook = (day / STEM.format(content) for content in ("message", "orderbook"))
+    assert [(file["name"], file["size"]) for file in run.config["inputs"]["replay"]] == [
+        (path.name, path.stat().st_size) for path in (messages, orderbook)
+    ]
+    assert messages.name in (run.path / "report.html").read_text()
+    assert policy_lab.main(["--resume", str(run.path), "--no-tensorboard"]) == 0
+    write_day(day, day=DAY[:-1])
+    capsys.readouterr()
+    assert policy_lab.main(["--resume", str(run.path), "--no-tensorboard"]) == 2
+    said = capsys.readouterr().err
+    assert f"input of replay {messages.name} (" in said
+    assert said.count("\n") == 1
+    write_day(day, STEM.replace("06-21", "06-22"))
+    assert policy_lab.main(["--resume", str(run.path), "--no-tensorboard"]) == 2
+    assert "replay.date: must be one of 2012-06-21, 2012-06-22" in capsys.readouterr().err
 
 
 @pytest.fixture

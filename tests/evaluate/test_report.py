@@ -284,6 +284,19 @@ def test_the_report_says_which_artefact_played_where_and_how_it_was_trained(tmp_
     assert section.count("stands in for a policy that could not be loaded") == 1
 
 
+def test_files_that_a_recorded_day_was_played_from_are_named(tmp_path, finished_run, config, capsys):
+    played = {"calm": [{"name": "AMZN_message_5.csv", "size": 12_345, "sha256": 32 * "ab"}]}
+    run = RunDirectory.create(tmp_path, "recorded", config | {"inputs": played})
+    metrics = finished_run.rows().filter(policy="fixed_spread", scenario="calm").select(list(METRICS))
+    run.append("fixed_spread", "calm", range(16), metrics)
+    found = Report.of(run.path)
+    found.print()
+    assert capsys.readouterr().out.splitlines()[-1] == "calm played AMZN_message_5.csv"
+    made = found.html()
+    section = made[made.index('<section id="made">') :]
+    assert f"AMZN_message_5.csv, 12,345 bytes, SHA-256 <code>{32 * 'ab'}</code>" in section
+
+
 def test_a_run_without_learned_policies_has_no_section_about_them(page):
     assert "Who they are" not in page
 

@@ -188,6 +188,38 @@ def test_resuming_with_another_configuration_names_what_differs_in_one_line(tmp_
     assert "\n" not in str(error.value)
 
 
+INPUTS = {
+    "replay": [{"name": f"{what}.csv", "size": 7, "sha256": 32 * digit} for what, digit in (("m", "ab"), ("b", "cd"))]
+}
+
+
+def test_input_files_are_kept_and_a_run_on_the_same_goes_on(tmp_path, config):
+    path = RunDirectory.create(tmp_path, "name", config | {"inputs": INPUTS}).path
+    assert RunDirectory.resume(path, config | {"inputs": INPUTS}).config["inputs"] == INPUTS
+
+
+def other_file(**changes):
+    return {"replay": [INPUTS["replay"][0], INPUTS["replay"][1] | changes]}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (other_file(sha256=32 * "ef"), "b.csv (7 bytes, SHA-256 cdcdcdcdcdcd…) there, b.csv (7 bytes, SHA-256 efef"),
+        (other_file(size=8), "b.csv (7 bytes, SHA-256 cdcdcdcdcdcd…) there, b.csv (8 bytes, SHA-256 cdcd"),
+        (other_file(name="c.csv"), "b.csv (7 bytes, SHA-256 cdcdcdcdcdcd…) there, c.csv (7 bytes"),
+        ({"replay": INPUTS["replay"][:1]}, "b.csv (7 bytes, SHA-256 cdcdcdcdcdcd…) there, missing here"),
+        ({}, "m.csv (7 bytes, SHA-256 abababababab…) there, missing here"),
+    ],
+)
+def test_resuming_on_other_input_files_names_the_file_in_one_line(tmp_path, config, inputs, message):
+    path = RunDirectory.create(tmp_path, "name", config | {"inputs": INPUTS}).path
+    with pytest.raises(ValueError, match="was run with another configuration: input of replay ") as error:
+        RunDirectory.resume(path, config | {"inputs": inputs})
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_without_a_run_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is no run directory: it has no config.json"):
         RunDirectory.open(tmp_path)

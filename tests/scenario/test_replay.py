@@ -1,50 +1,38 @@
 """Recorded flow: windows of a day as the market gets them, what it makes of them, and what is missing or wrong."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lobenv.market.tables import NEVER, NONE, RECORDED
+from lobenv.engine.batch import Batch
+from lobenv.market.tables import NEVER, NONE, RECORDING_ROW
 from lobenv.scenario.loading import load
 from lobenv.scenario.problems import ScenarioError
-from lobenv.scenario.replay import Recording
+from lobenv.scenario.recorded_files import input_files
+from lobenv.scenario.replay import Recording, _read_day_once
 from lobenv.simulation.market import Market
 from lobenv.simulation.strategy import Strategy
 from lobenv.tape.lobster import read_lobster
-from lobenv.tape.reconstruct import reconstruct, window
+from lobenv.tape.reconstruct import excerpt, reconstruct
 from lobenv.tape.schema import ADD, DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE
+from tests.scenario.recorded_day import DAY, NONE_ASK, NONE_BID, STEM, write_day
 
 SECOND = 10**9
-OPENED = 34_200
-STEM = "TEST_2012-06-21_34200000_57600000_{}_2.csv"
-NONE_ASK, NONE_BID = "9999999999,0", "-9999999999,0"
-# One message a second; the book beside it is the one after the message.
-DAY = [
-    ("1,1,100,999900,1", f"{NONE_ASK},999900,100,{NONE_ASK},{NONE_BID}"),
-    ("1,2,50,1000100,-1", f"1000100,50,999900,100,{NONE_ASK},{NONE_BID}"),
-    ("1,3,30,999900,1", f"1000100,50,999900,130,{NONE_ASK},{NONE_BID}"),
-    ("2,1,40,999900,1", f"1000100,50,999900,90,{NONE_ASK},{NONE_BID}"),
-    ("4,1,60,999900,1", f"1000100,50,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("5,0,10,1000050,-1", f"1000100,50,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("1,4,20,1000200,-1", f"1000100,50,999900,30,1000200,20,{NONE_BID}"),
-    ("3,2,50,1000100,-1", f"1000200,20,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("7,0,0,-1,-1", f"1000200,20,999900,30,{NONE_ASK},{NONE_BID}"),
-    ("1,5,10,999800,1", f"1000200,20,999900,30,{NONE_ASK},999800,10"),
-    ("3,4,20,1000200,-1", f"{NONE_ASK},999900,30,{NONE_ASK},999800,10"),
-]
 TICKS = 10_000  # $100.00
-
-
-def write_day(folder, stem=STEM, day=DAY):
-    texts = (
-        [f"{OPENED + second},{message}" for second, (message, _) in enumerate(day)],
-        [book for _, book in day],
-    )
-    for content, lines in zip(("message", "orderbook"), texts, strict=True):
-        (folder / stem.format(content)).write_text("".join(line + "\n" for line in lines))
-    return folder
+# Days on which a side of the book, or all of it, is empty for a while.
+ASKS_ALONE = [
+    ("1,1,10,1000100,-1", f"1000100,10,{NONE_BID},{NONE_ASK},{NONE_BID}"),
+    *((f"1,{k},5,1000200,-1", f"1000100,10,{NONE_BID},1000200,{5 * k - 5},{NONE_BID}") for k in range(2, 6)),
+]
+EMPTIED = [
+    ("1,1,10,999900,1", f"{NONE_ASK},999900,10,{NONE_ASK},{NONE_BID}"),
+    ("3,1,10,999900,1", f"{NONE_ASK},{NONE_BID},{NONE_ASK},{NONE_BID}"),
+    ("1,2,10,999900,1", f"{NONE_ASK},999900,10,{NONE_ASK},{NONE_BID}"),
+    *((f"1,{k},5,1000100,-1", f"1000100,{5 * k - 10},999900,10,{NONE_ASK},{NONE_BID}") for k in range(3, 8)),
+]
 
 
 def scenario_of(folder, changes=None, duration_s=3.0):
@@ -111,8 +99,35 @@ def test_order_partly_taken_before_the_window_opens_with_what_is_left_of_it(tmp_
 def test_halts_are_left_out_and_counted(tmp_path):
     recording = recording_at(6.5, scenario_of(write_day(tmp_path)))
     rows, _ = recording.prepare(0)
-    assert recording.day.dropped == 1
+    assert (recording.day.halts, recording.day.crosses) == (1, 0)
     assert rows["kind"][(rows["time"] > 0) & (rows["time"] < NEVER)].tolist() == [DELETE, ADD]
+
+
+def test_window_that_begins_with_one_side_empty_is_about_the_best_price_of_the_other(tmp_path):
+    only_bids, only_asks = write_day(tmp_path), write_day(tmp_path, STEM.replace("TEST", "MORE"), ASKS_ALONE)
+    rows, mid = recording_at(0.5, scenario_of(only_bids, {"replay.symbol": "TEST"})).prepare(0)
+    assert (rows["side"][rows["time"] == 0].tolist(), mid) == ([1], TICKS - 1)
+    rows, mid = recording_at(0.5, scenario_of(only_asks, {"replay.symbol": "MORE"})).prepare(0)
+    assert (rows["side"][rows["time"] == 0].tolist(), mid) == ([-1], TICKS + 1)
+
+
+def test_window_that_begins_with_an_empty_book_is_about_the_last_price(tmp_path):
+    rows, mid = recording_at(1.5, scenario_of(write_day(tmp_path, STEM, EMPTIED))).prepare(0)
+    assert np.count_nonzero(rows["time"] == 0) == 0
+    assert mid == TICKS - 1
+
+
+@pytest.mark.parametrize("start_s", [0.5, 1.5])
+def test_batch_of_seeds_runs_through_windows_that_begin_with_a_side_or_all_of_the_book_empty(tmp_path, start_s):
+    scenario = scenario_of(write_day(tmp_path, STEM, EMPTIED), {"maker.decision_interval_s": 0.5})
+    batch = Batch(scenario, 3)
+    assert batch._recording is not None
+    batch._recording.window_start_ns = lambda seed: round(start_s * SECOND) if seed == 1 else round(3.25 * SECOND)
+    batch.reset(np.arange(3), np.arange(3, dtype=np.uint64))
+    for _ in range(scenario.steps):
+        batch.step(np.zeros((3, 1, 2)))
+    assert np.isfinite(batch.out.observation).all()
+    assert np.isfinite(batch.out.reward).all()
 
 
 def test_session_that_opens_later_gets_its_window_later(tmp_path):
@@ -128,7 +143,7 @@ def test_every_window_has_as_many_rows_as_the_longest_and_that_is_no_more_than_n
     lengths = []
     for start in np.arange(0.0, 6.5, 0.25):
         recording.window_start_ns = lambda seed, start=start: round(start * SECOND)
-        rows, _ = recording.prepare(0) if start > 1 else (np.zeros(recording.most_rows, RECORDED), 0)
+        rows, _ = recording.prepare(0) if start > 1 else (np.zeros(recording.most_rows, RECORDING_ROW), 0)
         assert len(rows) == recording.most_rows
         lengths.append(np.count_nonzero(rows["time"] < NEVER) if start > 1 else 0)
     assert max(lengths) <= recording.most_rows <= max(lengths) + 1
@@ -215,6 +230,132 @@ def test_files_with_the_most_levels_are_taken(tmp_path):
     assert len(Recording(scenario_of(tmp_path)).day.rows) == len(DAY) - 1
 
 
+def rename(folder, messages="m.txt", orderbook="b.txt"):
+    """Give the day's files names that say nothing."""
+    paths = folder / messages, folder / orderbook
+    for content, path in zip(("message", "orderbook"), paths, strict=True):
+        (folder / STEM.format(content)).rename(path)
+    return {"replay.messages": str(paths[0]), "replay.orderbook": str(paths[1])}
+
+
+def test_files_of_other_names_are_named_one_by_one(tmp_path):
+    named = Recording(scenario_of("", rename(write_day(tmp_path))))
+    usual = Recording(scenario_of(write_day(tmp_path)))
+    assert np.array_equal(named.day.rows, usual.day.rows)
+    files = input_files(scenario_of("", rename(tmp_path)))
+    assert [file.name for file in files] == ["m.txt", "b.txt"]
+
+
+def test_file_of_another_name_that_is_not_there_is_refused(tmp_path):
+    changes = rename(write_day(tmp_path))
+    (tmp_path / "b.txt").unlink()
+    assert message_of(scenario_of("", changes)).startswith(f"replay.orderbook: {tmp_path / 'b.txt'}: no such file; ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"replay.messages": "m.txt"}, "messages and orderbook must be named together, orderbook is not"),
+        ({"replay.orderbook": "b.txt"}, "messages and orderbook must be named together, messages is not"),
+        (
+            {"replay.messages": "m.txt", "replay.orderbook": "b.txt", "replay.data": "day"},
+            "data must be empty where messages and orderbook name the files, got 'day'",
+        ),
+        ({"replay.date": "yesterday"}, "yesterday"),
+    ],
+)
+def test_files_are_named_in_one_way(changes, problem):
+    with pytest.raises(ScenarioError) as caught:
+        load("replay", changes)
+    assert problem in str(caught.value)
+    assert "replay" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_day_must_be_chosen_among_several_and_be_there(tmp_path):
+    write_day(tmp_path)
+    write_day(tmp_path, STEM.replace("06-21", "06-22"), DAY[:-1])
+    message = message_of(scenario_of(tmp_path))
+    assert message == f"replay.date: must be one of 2012-06-21, 2012-06-22, which are in {tmp_path}"
+    wrong = message_of(scenario_of(tmp_path, {"replay.date": "2012-06-23"}))
+    assert wrong == f"replay.date: '2012-06-23' is not in {tmp_path}, there are 2012-06-21, 2012-06-22"
+    chosen = Recording(scenario_of(tmp_path, {"replay.date": "2012-06-22"}))
+    assert len(chosen.day.rows) == len(DAY) - 2
+
+
+def test_two_recordings_of_one_day_are_refused_by_name(tmp_path):
+    write_day(tmp_path)
+    write_day(tmp_path, STEM.replace("57600000", "36000000"))
+    hours = [STEM.replace("57600000", end).format("message") for end in ("36000000", "57600000")]
+    message = message_of(scenario_of(tmp_path))
+    assert message == f"replay.data: must name one message file, not {tmp_path}, which holds {', '.join(hours)}"
+    assert len(Recording(scenario_of(tmp_path / hours[0])).day.rows) == len(DAY) - 1
+
+
+# ---------------------------------------------------------------- what was played
+
+
+def test_input_files_are_known_by_name_size_and_hash(tmp_path):
+    write_day(tmp_path)
+    expected = []
+    for content in ("message", "orderbook"):
+        path = tmp_path / STEM.format(content)
+        expected.append((path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()))
+    assert [tuple(file) for file in input_files(scenario_of(tmp_path))] == expected
+
+
+def test_input_file_is_hashed_again_after_it_has_changed(tmp_path):
+    scenario = scenario_of(write_day(tmp_path))
+    before = input_files(scenario)
+    path = tmp_path / STEM.format("orderbook")
+    path.write_bytes(path.read_bytes().replace(b"100", b"101", 1))
+    os.utime(path, ns=(1, 1))
+    messages, orderbook = input_files(scenario)
+    assert messages == before[0]
+    assert (orderbook.size, orderbook.sha256 != before[1].sha256) == (before[1].size, True)
+
+
+def test_scenario_without_a_recorded_day_has_no_input_files():
+    assert input_files(load("calm")) == ()
+
+
+# ---------------------------------------------------------------- what is told
+
+
+def test_halts_and_crosses_that_are_left_out_are_told_once(tmp_path, capsys):
+    stem = STEM.replace("TEST", "HALTED")
+    cross = ("6,-1,10,1000000,-1", DAY[-2][1])
+    scenario = scenario_of(write_day(tmp_path, stem, [*DAY[:-1], cross, DAY[-1]]))
+    for _ in range(2):
+        Recording(scenario)
+        _read_day_once.cache_clear()
+    said = capsys.readouterr().err
+    assert said == (
+        f"lobenv: {stem.format('message')}: replay leaves out 1 recorded halt and 1 recorded cross: trading goes on, "
+        "and no auction is held\n"
+    )
+
+
+def test_file_of_one_level_tells_what_it_cannot_show(tmp_path, capsys):
+    stem = STEM.replace("TEST", "SHALLOW").replace("_2.csv", "_1.csv")
+    day = [(f"1,{k},5,999900,1", f"{NONE_ASK},999900,{5 * k}") for k in range(1, 6)]
+    Recording(scenario_of(write_day(tmp_path, stem, day)))
+    said = capsys.readouterr().err
+    assert said.startswith(f"lobenv: {stem.format('message')}: a file of one level shows the best price")
+    assert said.count("\n") == 1
+
+
+def test_day_without_halts_on_two_levels_tells_nothing(tmp_path, capsys):
+    Recording(scenario_of(write_day(tmp_path, STEM, EMPTIED)))
+    assert capsys.readouterr().err == ""
+
+
+def test_day_of_halts_alone_is_refused(tmp_path):
+    write_day(tmp_path, STEM, [("7,0,0,-1,-1", ",".join([NONE_ASK, NONE_BID] * 2))] * 6)
+    message = message_of(scenario_of(tmp_path))
+    assert message == "replay.data: the recorded day of TEST holds no message about an order"
+
+
 def test_message_file_itself_may_be_named(tmp_path):
     path = write_day(tmp_path) / STEM.format("message")
     assert len(Recording(scenario_of(path)).day.rows) == len(DAY) - 1
@@ -243,7 +384,10 @@ def test_missing_data_say_where_there_are_some_and_which_option_names_them(tmp_p
     empty = message_of(scenario_of(tmp_path))
     assert nameless.startswith("replay.data: no recorded day is named; ")
     assert absent.startswith(f"replay.data: {tmp_path / 'none'} does not exist; ")
-    assert empty.startswith(f"replay.data: {tmp_path} holds no pair of message and orderbook file; ")
+    assert empty.startswith(
+        f"replay.data: {tmp_path} holds no pair of message and orderbook file (files of other names are named by "
+        "replay.messages and replay.orderbook); "
+    )
     for message in (nameless, absent, empty):
         assert message.endswith(
             "LOBSTER (lobsterdata.com) offers sample files: unpack the message and orderbook file of a day "
@@ -313,7 +457,7 @@ def test_windows_of_a_real_day_are_those_of_its_tape():
     recording, day = Recording(scenario), real_day()
     for seed in range(40):
         start = recording.window_start_ns(seed)
-        expected = window(day, start, scenario.close_ns)
+        expected = excerpt(day, start, scenario.close_ns)
         records = expected.tape.records
         rows, mid = recording.prepare(seed)
         rows = rows[rows["time"] < NEVER]
@@ -350,5 +494,19 @@ def test_damaged_row_is_refused_with_file_and_line_or_skipped_and_counted_when_l
     messages.write_text("\n".join(lines) + "\n")
     with pytest.raises(ScenarioError, match=rf"{messages.name}:4: "):
         Recording(scenario_of(folder))
-    with pytest.warns(UserWarning, match=rf"{messages.name}: rows skipped: 1 \("):
-        Recording(scenario_of(folder, {"replay.lenient": True}))
+    scenario = scenario_of(folder, {"replay.lenient": True})
+    with pytest.warns(UserWarning, match=rf"rows skipped: 1 \({messages.name}:4: direction must be 1 or -1: "):
+        recording = Recording(scenario)
+    assert [(fault.line, fault.detail) for fault in recording.day.faults] == [(4, "direction is 7")]
+
+
+def test_row_that_contradicts_the_book_is_refused_or_kept_and_told_when_lenient(tmp_path):
+    day = [*DAY[:3], ("2,1,41,999900,1", DAY[3][1]), *DAY[4:]]
+    folder = write_day(tmp_path, STEM, day)
+    assert message_of(scenario_of(folder)).startswith(
+        f"replay.data: {folder / STEM.format('message')}:4: row does not follow from the row before: reduce of 41"
+    )
+    with pytest.warns(UserWarning, match=r"rows kept that contradict others: \d+ \(.*:4: row does not follow"):
+        recording = Recording(scenario_of(folder, {"replay.lenient": True}))
+    assert recording.day.faults[0].line == 4
+    assert len(recording.day.rows) >= len(DAY) - 1

@@ -185,7 +185,7 @@ def order_messages(draw):
     size = len(records)
     records["time"] = np.cumsum(draw(st.lists(st.integers(0, 10**12), min_size=size, max_size=size)))
     for name, low, high in (("order_id", -(10**17), 10**17), ("price", 1, NO_ASK - 1), ("qty", 1, NO_ASK - 1)):
-        records[name] = draw(st.lists(st.integers(low, high), min_size=size, max_size=size))
+        records[name] = draw(st.lists(st.integers(low, high), min_size=size, max_size=size, unique=name == "order_id"))
     records["kind"] = draw(st.lists(st.integers(ADD, EXECUTE_HIDDEN), min_size=size, max_size=size))
     records["side"] = draw(st.lists(st.sampled_from([-1, 1]), min_size=size, max_size=size))
     records["owner"] = records["aggressor"] = -1
@@ -329,8 +329,9 @@ def test_plain_file_cut_within_a_row_is_named(tmp_path):
 def test_truncated_gzip_is_named_with_its_last_line_or_read_as_far_as_it_goes(tmp_path, cut):
     generator = np.random.default_rng(1)
     count = 20_000
-    messages = [f"{34_200 + k},5,0,{generator.integers(1, 10**6)},1000100,-1" for k in range(count)]
-    book = [f"1000200,{generator.integers(1, 10**6)},1000000,60,{NONE_ASK},{NONE_BID}" for _ in range(count)]
+    sizes = generator.integers(1, 10**5, count)
+    messages = [f"{34_200 + k},1,{k},{size},1000000,1" for k, size in enumerate(sizes)]
+    book = [f"1000200,50,1000000,{total},{NONE_ASK},{NONE_BID}" for total in np.cumsum(sizes)]
     paths = write_pair(tmp_path, messages, book, ".gz")
     whole = read_lobster(*paths)
     damaged = paths[0 if cut == "message" else 1]

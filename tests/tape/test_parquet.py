@@ -1,5 +1,7 @@
 """Tapes in Parquet files: exact round trip, and clear errors for files that hold none."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lobenv.tape.parquet import read_parquet, write_parquet
+from lobenv.tape.parquet import METADATA_KEY, read_parquet, write_parquet
 from lobenv.tape.schema import FIELDS, RECORD, Tape, TapeError
 
 
@@ -69,3 +71,100 @@ def test_tape_file_that_lost_a_column_names_file_and_column(tmp_path):
     pl.read_parquet(path).drop("label").write_parquet(path, metadata={"lobenv.tape": metadata["lobenv.tape"]})
     with pytest.raises(TapeError, match=r"tape\.parquet: column label is missing"):
         read_parquet(path)
+
+
+def altered(tape, path, change):
+    """Write a tape, and write its frame again with a change and with the metadata of the whole one."""
+    write_parquet(tape, path)
+    metadata = pl.read_parquet_metadata(path)[METADATA_KEY]
+    change(pl.read_parquet(path)).write_parquet(path, metadata={METADATA_KEY: metadata})
+
+
+def counted(length):
+    """A tape in which no two rows, and no two columns of a row, are alike."""
+    records = np.zeros(length, RECORD)
+    for k, name in enumerate(FIELDS):
+        records[name] = np.arange(length) + k
+    return Tape(records, 0.01, 0, "X", "sim")
+
+
+ALTERATIONS = {
+    "rows swapped": lambda frame: frame[[0, 2, 1, 3]],
+    "row missing": lambda frame: frame[[0, 1, 3]],
+    "row doubled": lambda frame: frame[[0, 1, 1, 2, 3]],
+    **{
+        f"{name} altered": lambda frame, name=name: frame.with_columns(pl.col(name) + (pl.col(name) == pl.max(name)))
+        for name in FIELDS
+    },
+    "columns exchanged": lambda frame: frame.rename({"bid_qty": "ask_qty", "ask_qty": "bid_qty"}),
+}
+
+
+@pytest.mark.parametrize("change", ALTERATIONS.values(), ids=ALTERATIONS)
+def test_file_that_was_altered_is_refused_in_one_line(tmp_path, change):
+    path = tmp_path / "tape.parquet"
+    altered(counted(4), path, change)
+    with pytest.raises(TapeError) as caught:
+        read_parquet(path)
+    assert str(caught.value) == f"{path}: was altered after it was written: its digest is not that of its records"
+
+
+def test_file_whose_symbol_was_altered_is_refused(tmp_path):
+    path = tmp_path / "tape.parquet"
+    write_parquet(counted(4), path)
+    metadata = pl.read_parquet_metadata(path)[METADATA_KEY].replace('"X"', '"Y"')
+    pl.read_parquet(path).write_parquet(path, metadata={METADATA_KEY: metadata})
+    with pytest.raises(TapeError, match="was altered"):
+        read_parquet(path)
+
+
+def test_rows_stored_otherwise_but_the_same_are_the_same_tape(tmp_path):
+    path = tmp_path / "tape.parquet"
+    tape = counted(4)
+    altered(tape, path, lambda frame: frame.select(reversed(FIELDS)).cast(pl.Int64))
+    assert read_parquet(path).equals(tape)
+
+
+def test_file_of_the_first_format_is_refused_in_one_line_that_says_so(tmp_path):
+    path = tmp_path / "tape.parquet"
+    tape = counted(4)
+    older = tape.to_polars().drop("aggressor_label", "reason")
+    older.write_parquet(path, metadata={METADATA_KEY: json.dumps(tape.metadata)})
+    with pytest.raises(TapeError) as caught:
+        read_parquet(path)
+    expected = f"{path}: is a tape file of format 1; this version reads format 2: write the tape anew"
+    assert str(caught.value) == expected
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_flipped_bits_are_refused_in_one_line_or_change_nothing(tmp_path, data):
+    path = tmp_path / "tape.parquet"
+    tape = counted(60)
+    write_parquet(tape, path)
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, 8 * len(content) - 1), min_size=1, max_size=3)):
+        content[place // 8] ^= 1 << place % 8
+    path.write_bytes(content)
+    refusal = ""
+    try:
+        tape = read_parquet(path)
+    except TapeError as error:
+        refusal = str(error)
+    assert tape.equals(counted(60))
+    assert "\n" not in refusal
+
+
+def test_file_for_public_readers_lacks_owners_intents_and_reasons_and_is_read_as_not_knowing_them(tmp_path):
+    path = tmp_path / "tape.parquet"
+    tape = counted(4)
+    write_parquet(tape, path, public=True)
+    assert set(FIELDS) - set(pl.read_parquet(path).columns) == {
+        "owner",
+        "aggressor",
+        "label",
+        "aggressor_label",
+        "reason",
+    }
+    assert read_parquet(path).equals(tape.public())
+    assert read_parquet(path).records["owner"].tolist() == [-1] * 4

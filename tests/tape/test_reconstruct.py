@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lobenv.tape.levels import replay_levels
 from lobenv.tape.lobster import LobsterDay, read_lobster
-from lobenv.tape.reconstruct import reconstruct, window
+from lobenv.tape.reconstruct import excerpt, reconstruct
 from lobenv.tape.schema import (
     ADD,
     ADOPTED,
@@ -292,7 +292,7 @@ def test_even_of_contradictory_files_the_tape_is_consistent_order_by_order_and_n
 def test_window_is_a_tape_of_its_own_with_the_queues_of_its_start(start):
     day = recorded_market(2, 3, 600)
     result = reconstruct(day)
-    part, opening = window(result, start, 1_000)
+    part, opening = excerpt(result, start, 1_000)
     records = part.records
     assert (records["kind"][:opening] == ADD).all()
     assert (records["time"][:opening] == start).all()
@@ -314,13 +314,13 @@ def queues(book):
 
 def test_window_beyond_the_day_holds_the_orders_left_and_no_more():
     result = reconstruct(recorded_market(2, 3, 50))
-    part, opening = window(result, 10**9, 1)
+    part, opening = excerpt(result, 10**9, 1)
     assert len(part) == opening > 0
 
 
 def test_window_without_length_is_refused():
     with pytest.raises(TapeError, match="length_ns must be > 0, got 0"):
-        window(reconstruct(recorded_market(2, 3, 5)), 0, 0)
+        excerpt(reconstruct(recorded_market(2, 3, 5)), 0, 0)
 
 
 def test_day_without_an_orderbook_file_is_refused():

@@ -56,7 +56,7 @@ def test_record_has_the_fields_of_the_contract_in_order():
     assert list(FIELDS) == expected
     assert RECORD.isalignedstruct
     assert RECORD.itemsize == 56
-    assert [RECORD[name].str for name in expected] == ["<i8"] * 2 + ["<i4"] * 8 + ["<i2"] + ["|i1"] * 4
+    assert [RECORD[name].str for name in expected] == ["<i8"] * 2 + ["<i4"] * 8 + ["<i2"] + ["|i1"] * 6
 
 
 def test_no_bid_and_no_ask_lie_outside_every_price_and_are_each_others_mirror():
