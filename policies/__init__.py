@@ -15,9 +15,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from lobenv.registry import Registry
+from lobenv.scenario.config import Scenario
 from policies import rule
 from policies.artefact import ArtefactError, read_sidecar, zoo
 from policies.base import (
@@ -30,6 +33,7 @@ from policies.base import (
     parse_address,
 )
 from policies.gp import prepare_gp
+from policies.markets import spec_of
 from policies.ppo import prepare_ppo
 from policies.sidecar import SIDECARS, Family
 from policies.tuned import prepare_tuned
@@ -68,12 +72,19 @@ def register(family: str, loader: Loader) -> None:
     _FAMILIES.add(family, loader, getattr(loader, "__module__", "an object"))
 
 
-def load(address: str, market: MarketSpec, *, fallback: str | None = None, **overrides: object) -> Policy:
+def load(
+    address: str,
+    market: MarketSpec | Scenario | Mapping[str, Any] | str | PathLike[str] | Any,
+    *,
+    fallback: str | None = None,
+    **overrides: object,
+) -> Policy:
     """Build the policy that an address names.
 
     Args:
         address: `available` lists the names; a learned policy may also be the path of its folder.
-        market: constants of the environment it will act in.
+        market: what it will act in: an environment (single, vector, or of Stable-Baselines3), a scenario or a
+            scenario's name; or its constants.
         fallback: address of the policy that plays, after a RuntimeWarning, where a learned one cannot be had: it is
             missing or broken, or ``RL_POLICY_ENABLED=false`` switches it off.
         **overrides: parameters that win over those in the address.
@@ -87,13 +98,14 @@ def load(address: str, market: MarketSpec, *, fallback: str | None = None, **ove
     """
     if fallback is not None:
         check(fallback)  # a mistyped one shows at once, not on the day that it is needed
+    spec = spec_of(market)
     try:
-        return _prepare(address, overrides)(market)
+        return _prepare(address, overrides)(spec)
     except ArtefactError as error:
         if fallback is None:
             raise
         warnings.warn(f"{error}; {fallback} plays instead", RuntimeWarning, stacklevel=2)
-    return load(fallback, market)
+    return load(fallback, spec)
 
 
 def check(address: str, *, fallback: str | None = None, **overrides: object) -> None:

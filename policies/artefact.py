@@ -20,7 +20,7 @@ from typing import Literal, TypeVar, overload
 
 from pydantic import ValidationError
 
-from lobenv.scenario.problems import describe
+from lobenv.validation import describe
 from policies.base import MarketSpec
 from policies.sidecar import SIDECARS, Family, NetworkSidecar, RuleSidecar, Sidecar, TreeSidecar
 
@@ -62,7 +62,7 @@ def read_sidecar(folder: Path, family: Family) -> Sidecar:
         if error.errors()[0]["type"] == "json_invalid":
             raise ArtefactError(f"{path}: not valid JSON") from None
         values = json.loads(text)
-        raise ArtefactError(describe(error, values, [(str(path), values)], SIDECARS[family])) from None
+        raise ArtefactError(describe(error, SIDECARS[family], [(str(path), values)])) from None
 
 
 def read_bytes(path: Path) -> bytes:

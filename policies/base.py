@@ -6,9 +6,10 @@ Assumes the default action of the environment: two numbers in [-1, 1], bid first
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from lobenv.roles.maker.observation import INDEX
 from lobenv.roles.maker.task import ActionMode
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import scenario_hash
+from lobenv.settings import shortened
 
 __all__ = [
     "WITHDRAW",
@@ -28,7 +30,10 @@ __all__ = [
     "env_seeds",
     "market_spec",
     "parse_address",
+    "takes_one_or_many",
 ]
+
+Act = TypeVar("Act", bound=Callable[..., NDArray[Any]])
 
 WITHDRAW = np.float32(1.0)  # the action that takes a side's quote away
 
@@ -64,10 +69,11 @@ class Policy(Protocol):
         """Choose the action of every env.
 
         Args:
-            observation: shape (E, F), float32 in natural units.
+            observation: shape (E, F), float32 in natural units; (F,) of a single env.
 
         Returns:
-            Shape (E, 2), float32 in [-1, 1]: bid and ask. In the discrete mode, shape (E,), int64: choices.
+            Shape (E, 2), float32 in [-1, 1]: bid and ask. In the discrete mode, shape (E,), int64: choices. Of a
+            single observation, without the axis E.
         """
         ...
 
@@ -130,8 +136,10 @@ def parse_address(address: str) -> tuple[str, str, dict[str, str]]:
         Family, name, and parameter to the text of its value.
 
     Raises:
-        ValueError: the parameters are not written so, or one stands twice.
+        ValueError: it is no text, the parameters are not written so, or one stands twice.
     """
+    if not isinstance(address, str):
+        raise ValueError(f"address must be text such as 'rule:fixed_spread', got {type(address).__name__}")
     family, _, rest = address.partition(":")
     name, _, query = rest.partition("?")
     parameters: dict[str, str] = {}
@@ -172,6 +180,17 @@ def check_observation(observation: NDArray[np.float32], num_envs: int, market: M
         raise ValueError(f"observation must have shape {shape} after reset, got {observation.shape}")
 
 
+def takes_one_or_many(act: Act) -> Act:
+    """Let the `act` of a batch also take the observation of a single env, (F,), and give its single action."""
+
+    @wraps(act)
+    def act_on_one_or_many(self: Any, observation: NDArray[Any]) -> Any:
+        observation = np.asarray(observation)
+        return act(self, observation[np.newaxis])[0] if observation.ndim == 1 else act(self, observation)
+
+    return cast("Act", act_on_one_or_many)
+
+
 def encode_quotes(
     bid_distance: ArrayLike, ask_distance: ArrayLike, num_envs: int, market: MarketSpec
 ) -> NDArray[np.float32]:
@@ -206,13 +225,19 @@ def env_seeds(num_envs: int, seed: int | Sequence[int]) -> tuple[int, ...]:
     """Return one seed per env: ``seed + i``, or the given sequence.
 
     Raises:
-        ValueError: num_envs is below 1, a sequence has another length, or a seed is negative.
+        ValueError: num_envs is below 1, a sequence has another length, or a seed is no whole number >= 0.
     """
     if num_envs < 1:
         raise ValueError(f"num_envs must be >= 1, got {num_envs}")
-    seeds = tuple(range(seed, seed + num_envs)) if isinstance(seed, int | np.integer) else tuple(seed)
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        seeds = tuple(range(int(seed), int(seed) + num_envs))
+    else:
+        seeds = tuple(seed) if isinstance(seed, Iterable) else (seed,)
     if len(seeds) != num_envs:
         raise ValueError(f"seed must be one number or {num_envs} of them, got {len(seeds)}")
+    for one in seeds:
+        if not isinstance(one, int | np.integer) or isinstance(one, bool):
+            raise ValueError(f"seed must be a whole number, got {shortened(one)}")
     if min(seeds) < 0:
         raise ValueError(f"seed must be >= 0, got {min(seeds)}")
     return seeds

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.artefact import SIDECAR, ArtefactError, prepare, read_sidecar
-from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds
+from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds, takes_one_or_many
 from policies.expression import Formula, lower
 
 __all__ = ["TREES", "FormulaPolicy", "prepare_gp"]
@@ -92,6 +92,7 @@ class FormulaPolicy:
             raise ValueError(f"num_envs must be a multiple of the {self._pairs} pairs of formulas, got {num_envs}")
         self._pair_of_env = np.repeat(np.arange(self._pairs), num_envs // self._pairs)
 
+    @takes_one_or_many
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Choose the quotes of every env.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lobenv.compiled import kernel
 from lobenv.roles.maker.action import DISCRETE_ACTIONS, FLATTEN
 from policies.artefact import SIDECAR, ArtefactError, prepare, read_sidecar
-from policies.base import MarketSpec, check_observation, env_seeds
+from policies.base import MarketSpec, check_observation, env_seeds, takes_one_or_many
 from policies.sidecar import Action, NetworkParameters, NetworkSidecar
 from policies.tensors import read_tensors
 
@@ -224,6 +224,7 @@ class NetworkPolicy:
         """
         self._num_envs = len(env_seeds(num_envs, seed))
 
+    @takes_one_or_many
     def act(self, observation: NDArray[np.float32]) -> NDArray[Any]:
         """Choose the action of every env.
 

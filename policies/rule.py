@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lobenv.settings import shortened
 from lobenv.theory.quoting import avellaneda_stoikov_quotes, glft_quotes
-from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds
+from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds, takes_one_or_many
 
 __all__ = [
     "RULES",
@@ -75,7 +76,9 @@ class Rule(ABC):
             number = value if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
             if not (bound["least"] <= number < np.inf and number > bound["above"]):
                 allowed = f"> {bound['above']:g}" if np.isfinite(bound["above"]) else f">= {bound['least']:g}"
-                raise ValueError(f"{parameter.name} must be a number {allowed} [{bound['unit']}], got {value!r}")
+                raise ValueError(
+                    f"{parameter.name} must be a number {allowed} [{bound['unit']}], got {shortened(value)}"
+                )
 
     @abstractmethod
     def distances(self, view: View) -> tuple[ArrayLike, ArrayLike]:
@@ -240,14 +243,15 @@ class RulePolicy:
             ]
             self._ahead = np.empty((num_envs, _BLOCK_STEPS, self.rule.num_draws))
 
+    @takes_one_or_many
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Choose the quotes of every env.
 
         Args:
-            observation: shape (E, F), natural units.
+            observation: shape (E, F), natural units; (F,) of a single env.
 
         Returns:
-            Shape (E, 2), float32: bid and ask, a fresh array.
+            Shape (E, 2), float32: bid and ask, a fresh array; (2,) of a single env.
 
         Raises:
             ValueError: the observation has another shape than `reset` and the market announced.

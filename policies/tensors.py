@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, ValidationError
 
-from lobenv.scenario.problems import describe
 from lobenv.settings import Frozen
+from lobenv.validation import describe
 from policies.artefact import ArtefactError, read_bytes
 
 _PREFIX = 8  # bytes of the header's length
@@ -60,7 +60,7 @@ def _array(path: Path, name: str, values: Any, data: memoryview) -> NDArray[np.f
     try:
         entry = _Entry.model_validate(values)
     except ValidationError as error:
-        raise ArtefactError(describe(error, values, [(f"{path}: {name}", {})], _Entry)) from None
+        raise ArtefactError(describe(error, _Entry, [(f"{path}: {name}", {})])) from None
     begin, end = entry.data_offsets
     if not begin <= end <= len(data):
         raise ArtefactError(f"{path}: {name}: cut short: bytes {begin} to {end} of {len(data)}")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.compiled import kernel
@@ -19,6 +18,7 @@ from lobenv.market import feed, order_entry
 from lobenv.market.memory import own
 from lobenv.market.order_book import column
 from lobenv.market.tables import MILLITICKS, World
+from lobenv.settings import OrderSize, Ticks
 
 STATE = np.dtype([("other", "i8"), ("margin", "f8"), ("qty", "i8"), ("cap", "i8")], align=True)
 SIZE = STATE.itemsize
@@ -35,9 +35,9 @@ class Arbitrageur(AgentConfig):
 
     kind: Literal["arbitrageur"] = "arbitrageur"
     latency: str = "colo"
-    margin_ticks: float = Field(default=1.0, ge=0)
-    clip_shares: PositiveInt = 200
-    hedge_shares: PositiveInt = 200
+    margin_ticks: Ticks = 1.0
+    clip_shares: OrderSize = 200
+    hedge_shares: OrderSize = 200
 
     def check(self, symbols: Sequence[str]) -> str | None:
         if len(symbols) < 2:

@@ -11,7 +11,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.quote_ladder import LADDER, apply_report, quote, withdraw_side
@@ -19,7 +19,7 @@ from lobenv.compiled import kernel
 from lobenv.market import feed
 from lobenv.market.memory import own
 from lobenv.market.tables import World
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, OrderSize, SecondsOrNone
 from lobenv.theory.quoting import avellaneda_stoikov_half_spread, avellaneda_stoikov_shift
 
 STATE = np.dtype(
@@ -47,11 +47,11 @@ class AvellanedaStoikovMaker(AgentConfig):
     """
 
     kind: Literal["avellaneda_stoikov"] = "avellaneda_stoikov"
-    risk_aversion: PositiveFloat = 0.1
-    arrival_decay: PositiveFloat = 0.5
-    volatility_ticks: PositiveFloat = 1.0
-    horizon_s: float = Field(default=5.0, ge=0)
-    quote_shares: int = Field(default=100, ge=1)
+    risk_aversion: float = Field(default=0.1, ge=1e-9, le=10)
+    arrival_decay: float = Field(default=0.5, ge=1e-6, le=100)
+    volatility_ticks: float = Field(default=1.0, ge=1e-6, le=1_000)
+    horizon_s: SecondsOrNone = 5.0
+    quote_shares: OrderSize = 100
 
     def write(self, state: np.ndarray, place: Place) -> None:
         gamma, sigma = self.risk_aversion, self.volatility_ticks

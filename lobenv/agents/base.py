@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from lobenv.compiled import JIT_ENABLED
 from lobenv.market.memory import aligned
 from lobenv.market.tables import POISSON
-from lobenv.settings import Frozen
+from lobenv.settings import Frozen, FrozenDict, MessageRate, Microseconds, PositionLimit, Seconds
 from lobenv.tape.labels import INTENTS
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ class AgentConfig(Frozen):
     """
 
     count: int = Field(default=1, ge=0, le=1_000_000)
-    mean_interval_s: PositiveFloat = 10.0
+    mean_interval_s: Seconds = 10.0
     latency: str = "metro"
-    latency_by_venue: dict[str, str] = Field(default_factory=dict)
-    computation_us: float = Field(default=50.0, ge=0)
+    latency_by_venue: FrozenDict[str, str] = FrozenDict()
+    computation_us: Microseconds = 50.0
     books: tuple[str, ...] = ()
-    inventory_cap_shares: int = Field(default=0, ge=0)
-    order_rate_per_s: int = Field(default=0, ge=0)
+    inventory_cap_shares: PositionLimit = 0
+    order_rate_per_s: MessageRate = 0
     self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_oldest"
     label: Intent = "none"
 

@@ -11,7 +11,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, model_validator
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_side
@@ -20,7 +20,7 @@ from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
 from lobenv.market.order_book import column
 from lobenv.market.tables import CANCELLED, FILL, GTC, LIMIT, PARTIAL, REJECTED, World
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, MeanOrderSize, Seconds, WholeTicks
 
 TWAP, VWAP, POV, ICEBERG = 0, 1, 2, 3
 STYLES = {"twap": TWAP, "vwap": VWAP, "pov": POV, "iceberg": ICEBERG}
@@ -66,13 +66,21 @@ class Institution(AgentConfig):
 
     kind: Literal["institution"] = "institution"
     styles: tuple[Literal["twap", "vwap", "pov", "iceberg"], ...] = Field(default=("twap", "vwap", "pov"), min_length=1)
-    parent_mean_shares: PositiveFloat = 5_000.0
-    duration_s: PositiveFloat = 120.0
-    slices: PositiveInt = 20
+    parent_mean_shares: MeanOrderSize = 5_000.0
+    duration_s: Seconds = 120.0
+    slices: int = Field(default=20, ge=1, le=1_000_000)
     participation: float = Field(default=0.1, gt=0, lt=1)
     peak_fraction: float = Field(default=0.05, gt=0, le=1)
-    slippage_ticks: int = Field(default=2, ge=0)
-    mean_interval_s: PositiveFloat = 120.0
+    slippage_ticks: WholeTicks = 2
+    mean_interval_s: Seconds = 120.0
+
+    @model_validator(mode="after")
+    def _slices_take_time(self) -> Institution:
+        if self.duration_s / self.slices < 1e-6:
+            raise ValueError(
+                f"slices must be <= {self.duration_s * 1e6:.10g}, one a microsecond of duration_s, got {self.slices}"
+            )
+        return self
 
     def write(self, state: np.ndarray, place: Place) -> None:
         state["style"] = STYLES[self.styles[place.number % len(self.styles)]]

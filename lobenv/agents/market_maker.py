@@ -11,7 +11,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, model_validator
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.quote_ladder import LADDER, MOST_LEVELS, apply_report, quote, withdraw_side
@@ -19,7 +19,7 @@ from lobenv.compiled import kernel
 from lobenv.market import feed
 from lobenv.market.memory import own
 from lobenv.market.tables import World
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, OrderSize, Seconds, Share, SignedTicks, Ticks, WholeTicks
 
 STATE = np.dtype(
     [
@@ -67,17 +67,23 @@ class MarketMaker(AgentConfig):
 
     kind: Literal["market_maker"] = "market_maker"
     levels: int = Field(default=10, ge=1, le=MOST_LEVELS)
-    initial_spread_ticks: PositiveFloat = 50.0
-    spread_weight: float = Field(default=0.75, ge=0, le=1)
-    least_half_spread_ticks: float = Field(default=0.5, ge=0)
-    step_ticks: int = Field(default=0, ge=0)
-    step_of_spread: float = Field(default=5.0, ge=0)
-    participation: float = Field(default=0.025, ge=0, le=1)
-    least_shares: int = Field(default=1, ge=1)
-    most_shares: int = Field(default=1_000, ge=1)
-    volume_window_s: PositiveFloat = 60.0
-    skew_ticks_per_lot: float = Field(default=0.0, ge=0)
-    lean_ticks: float = 4.0
+    initial_spread_ticks: float = Field(default=50.0, gt=0, le=1_000_000)
+    spread_weight: Share = 0.75
+    least_half_spread_ticks: Ticks = 0.5
+    step_ticks: WholeTicks = 0
+    step_of_spread: float = Field(default=5.0, ge=0, le=100)
+    participation: Share = 0.025
+    least_shares: OrderSize = 1
+    most_shares: OrderSize = 1_000
+    volume_window_s: Seconds = 60.0
+    skew_ticks_per_lot: float = Field(default=0.0, ge=0, le=1_000)
+    lean_ticks: SignedTicks = 4.0
+
+    @model_validator(mode="after")
+    def _least_is_no_more_than_most(self) -> MarketMaker:
+        if self.least_shares > self.most_shares:
+            raise ValueError(f"least_shares must be <= most_shares ({self.most_shares}), got {self.least_shares}")
+        return self
 
     def write(self, state: np.ndarray, place: Place) -> None:
         state["levels"] = self.levels

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveFloat
+from pydantic import Field
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_size
@@ -15,7 +15,7 @@ from lobenv.market import feed, order_entry
 from lobenv.market.memory import own
 from lobenv.market.order_book import column
 from lobenv.market.tables import World
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, Seconds
 
 STATE = np.dtype(
     [
@@ -39,8 +39,8 @@ class MeanReversion(AgentConfig):
     """
 
     kind: Literal["mean_reversion"] = "mean_reversion"
-    window_s: PositiveFloat = 300.0
-    threshold: PositiveFloat = 2.0
+    window_s: Seconds = 300.0
+    threshold: float = Field(default=2.0, gt=0, le=1_000_000)
 
     def write(self, state: np.ndarray, place: Place) -> None:
         state["window"] = self.window_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_side, draw_size
@@ -17,6 +17,7 @@ from lobenv.compiled import kernel
 from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
 from lobenv.market.tables import ONCE, POISSON, World
+from lobenv.settings import Share
 
 STATE = np.dtype(
     [
@@ -43,9 +44,9 @@ class Noise(AgentConfig):
     """
 
     kind: Literal["noise"] = "noise"
-    market_share: float = Field(default=0.1, ge=0, le=1)
-    cancel_share: float = Field(default=0.2, ge=0, le=1)
-    distance_mean_ticks: PositiveFloat = 5.0
+    market_share: Share = 0.1
+    cancel_share: Share = 0.2
+    distance_mean_ticks: float = Field(default=5.0, ge=1e-3, le=1_000_000)
     at_far_touch: bool = False
     once: bool = False
 

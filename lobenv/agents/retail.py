@@ -14,6 +14,7 @@ from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
 from lobenv.market.order_book import column
 from lobenv.market.tables import World
+from lobenv.settings import Share, WholeTicks
 
 STATE = np.dtype(
     [
@@ -40,10 +41,10 @@ class Retail(AgentConfig):
 
     kind: Literal["retail"] = "retail"
     latency: str = "retail"
-    marketable_share: float = Field(default=0.8, ge=0, le=1)
-    size_mean_shares: float = Field(default=40.0, gt=1)
-    round_share: float = Field(default=0.5, ge=0, le=1)
-    slippage_ticks: int = Field(default=5, ge=0)
+    marketable_share: Share = 0.8
+    size_mean_shares: float = Field(default=40.0, gt=1, le=1_000_000)
+    round_share: Share = 0.5
+    slippage_ticks: WholeTicks = 5
 
     def write(self, state: np.ndarray, place: Place) -> None:
         state["marketable_share"] = self.marketable_share

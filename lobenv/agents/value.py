@@ -11,7 +11,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from lobenv.agents.base import AgentConfig, AgentKind, Place
 from lobenv.agents.sizes import draw_size
@@ -20,7 +20,7 @@ from lobenv.market import feed, order_entry, streams
 from lobenv.market.memory import own
 from lobenv.market.order_book import column
 from lobenv.market.tables import World
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, SecondsFromZero, Share, SignedTicks
 
 STATE = np.dtype(
     [
@@ -49,10 +49,10 @@ class Value(AgentConfig):
     """
 
     kind: Literal["value"] = "value"
-    noise_ticks: PositiveFloat = 5.0
-    margin_ticks: float = 0.0
-    aggression: float = Field(default=0.1, ge=0, le=1)
-    horizon_s: float = Field(default=0.0, ge=0)
+    noise_ticks: float = Field(default=5.0, ge=1e-3, le=1_000_000)
+    margin_ticks: SignedTicks = 0.0
+    aggression: Share = 0.1
+    horizon_s: SecondsFromZero = 0.0
 
     def write(self, state: np.ndarray, place: Place) -> None:
         state["noise"] = self.noise_ticks

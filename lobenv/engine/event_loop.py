@@ -162,7 +162,7 @@ def schedule_jump(world: World, symbol):
     """Draw when the next news comes."""
     record = world.fundamentals[symbol]
     if record["jump_interval"] > 0.0:
-        wait = int(streams.exponential(world.streams, record["jump_stream"], record["jump_interval"]))
+        wait = int(min(streams.exponential(world.streams, record["jump_stream"], record["jump_interval"]), 1.0 * NEVER))
         events.schedule(world, world.clock[0]["now"] + wait, FUNDAMENTAL_JUMP, symbol)
 
 

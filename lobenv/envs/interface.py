@@ -17,7 +17,7 @@ from lobenv.roles.maker.reward import PARTS, STATE_INDEX
 from lobenv.roles.maker.task import ActionMode, Task
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
 from lobenv.scenario.loading import load
-from lobenv.scenario.problems import describe
+from lobenv.validation import describe
 
 Source = str | Path | Mapping[str, Any] | Scenario
 INFO_STATE = ("pnl", "inventory", "cash", "fees", "mid", "best_bid", "best_ask")
@@ -134,7 +134,7 @@ def _task_of(settings: dict[str, Any]) -> Task:
     try:
         return Task.model_validate(settings)
     except ValidationError as error:
-        raise ValueError(describe(error, settings, [("arguments", settings)], Task)) from None
+        raise ValueError(describe(error, Task, [("arguments", settings)])) from None
 
 
 def _action_space(mode: ActionMode) -> spaces.Space[Any]:

@@ -26,13 +26,27 @@ from lobenv.market.tables import (
     UNIFORM,
     World,
 )
-from lobenv.scenario.config import Fundamental, Latency, Link, Scenario
+from lobenv.scenario.config import Latency, Link, Scenario
+from lobenv.scenario.limits import milliticks
+from lobenv.scenario.problems import ScenarioError
 from lobenv.settings import SECOND
 from lobenv.tape.labels import INTENT_NUMBERS
 
 JITTERS = {"constant": CONSTANT, "uniform": UNIFORM, "lognormal": LOGNORMAL}
-DEFAULT_FUNDAMENTAL = Fundamental()
 SEEDABLE_AGENTS = 1 << 20
+MOST_CAPTURES = 1 << 16  # of one external agent
+MOST_BYTES = 1 << 31  # of one market
+SETTING_OF = {  # what makes a table large, where it is not a capacity of the same name
+    "levels": "capacity.ladder_ticks",
+    "accounts": "agents.*.count",
+    "sessions": "agents.*.count",
+    "agents": "agents.*.count",
+    "memory": "agents.*.count",
+    "wakes": "agents.*.count",
+    "streams": "agents.*.count",
+    "captures": "the number of external agents",
+    "recording": "the recorded day",
+}
 
 LinkClass = tuple[str, ...]  # a latency profile for each venue
 
@@ -185,8 +199,15 @@ def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int
     for agent in externals:
         if agent.interval_ns:
             delay = slowest_ns(profile_of(scenario, agent.latency).feed)
-            most = max(most, math.ceil(delay / agent.interval_ns))
-    return most + 2
+            needed = math.ceil(delay / agent.interval_ns) + 2
+            if needed > MOST_CAPTURES:
+                raise ScenarioError(
+                    f"{agent.name}: interval must be >= {delay / (MOST_CAPTURES - 2) / SECOND:.3g} s where the "
+                    f"feed of latency {agent.latency} takes up to {delay / SECOND:.3g} s, "
+                    f"got {agent.interval_ns / SECOND:g}"
+                )
+            most = max(most, needed)
+    return max(most, 2)
 
 
 def _allocate(
@@ -227,6 +248,7 @@ def _allocate(
         "watches": (sum(len(agent.follows) for agent in externals),),
         "shared": (max(sum(aligned(table.nbytes) for table in shared.values()), ALIGNMENT),),
     }
+    _check_size(shapes)
     world = World(*(np.zeros(shapes[name], dtype) for name, dtype in DTYPES.items()))
     if recording is not None:
         world.recording[:] = recording
@@ -245,6 +267,22 @@ def _write_opening(world: World, scenario: Scenario, recorded: bool) -> None:
     record["withdraw_at"] = round(opening.withdraw_s * SECOND)
 
 
+def _check_size(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a market that is larger than any computer should be asked for.
+
+    Raises:
+        ScenarioError: One line naming the setting that makes it so.
+    """
+    sizes = {name: math.prod(shapes[name]) * dtype.itemsize for name, dtype in DTYPES.items()}
+    total, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name])
+    if total > MOST_BYTES:
+        setting = SETTING_OF.get(largest, f"capacity.{largest}")
+        raise ScenarioError(
+            f"{setting}: one market must take <= {MOST_BYTES / 2**30:.3g} GiB, got {total / 2**30:.3g}, "
+            f"for its {largest} above all"
+        )
+
+
 def _write_clock(world: World, scenario: Scenario) -> None:
     clock = world.clock[0]
     clock["session_open"] = round(scenario.session.open_s * SECOND)
@@ -256,7 +294,7 @@ def _write_books(world: World, scenario: Scenario) -> None:
     symbols, venues = _symbols(scenario), _venues(scenario)
     width = scenario.capacity.ladder_ticks
     for record, book in zip(world.books, scenario.books, strict=True):
-        price = scenario.fundamentals.get(book.symbol, DEFAULT_FUNDAMENTAL).price
+        price = scenario.fundamental_of(book.symbol).price
         base = max(round(price / scenario.tick_size) - width // 2, 1)
         record["venue"], record["symbol"] = venues.index(book.venue), symbols.index(book.symbol)
         record["base"] = base
@@ -276,7 +314,7 @@ def _write_books(world: World, scenario: Scenario) -> None:
 
 def _write_fundamentals(world: World, scenario: Scenario) -> None:
     for record, symbol in zip(world.fundamentals, _symbols(scenario), strict=True):
-        config = scenario.fundamentals.get(symbol, DEFAULT_FUNDAMENTAL)
+        config = scenario.fundamental_of(symbol)
         step, pull = config.step_s, config.reversion_per_s
         decay = math.exp(-pull * step)
         growth = -math.expm1(-2.0 * pull * step) / (2.0 * pull) if pull > 0 else step
@@ -387,7 +425,7 @@ def _write_external(
     record["link_class"] = classes.index(_link_class(scenario, config.latency, {}))
     record["computation"] = config.computation_ns
     record["inventory_cap"] = config.inventory_cap
-    record["loss_limit"] = round(config.loss_limit / scenario.tick_size * MILLITICKS)
+    record["loss_limit"] = milliticks(f"{config.name}.loss_limit", config.loss_limit, scenario.tick_size)
     record["order_rate"] = config.order_rate
     record["allowed"] = config.allowed
     record["flatten"] = config.flatten

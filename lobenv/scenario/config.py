@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
 from lobenv.agents.base import AgentConfig
 from lobenv.agents.kinds import KINDS
 from lobenv.market.network import PROFILES
-from lobenv.settings import Frozen
+from lobenv.scenario import limits
+from lobenv.settings import (
+    Frozen,
+    FrozenDict,
+    LossLimit,
+    MeanOrderSize,
+    MessageRate,
+    Microseconds,
+    OrderSize,
+    Seconds,
+    SecondsFromZero,
+    Ticks,
+    ZeroOrAtLeast,
+)
+
+FeeOfValue = Annotated[float, Field(ge=-100, le=100), ZeroOrAtLeast(0.01)]  # basis points
 
 
 def _of_its_kind(group: object) -> AgentConfig:
@@ -45,10 +60,10 @@ class Link(Frozen):
         drop: Probability that a message is lost.
     """
 
-    base_us: float = Field(ge=0, le=60_000_000)
+    base_us: Microseconds
     jitter: Literal["constant", "uniform", "lognormal"] = "constant"
-    scale_us: float = Field(default=0.0, ge=0, le=60_000_000)
-    shape: float = Field(default=0.0, ge=0, le=5)
+    scale_us: Microseconds = 0.0
+    shape: float = Field(default=0.0, ge=0, le=2)
     drop: float = Field(default=0.0, ge=0, lt=1)
 
 
@@ -72,8 +87,8 @@ class Fees(Frozen):
 
     maker_per_share: float = Field(default=0.0, ge=-1, le=1)
     taker_per_share: float = Field(default=0.0, ge=-1, le=1)
-    maker_bps: float = Field(default=0.0, ge=-100, le=100)
-    taker_bps: float = Field(default=0.0, ge=-100, le=100)
+    maker_bps: FeeOfValue = 0.0
+    taker_bps: FeeOfValue = 0.0
 
 
 FEE_SCHEDULES: dict[str, Fees] = {
@@ -93,9 +108,9 @@ class Halts(Frozen):
         memory_s: Time constant of the trailing reference [s].
     """
 
-    band_ticks: int = Field(default=0, ge=0)
-    pause_s: PositiveFloat = 5.0
-    memory_s: PositiveFloat = 300.0
+    band_ticks: int = Field(default=0, ge=0, le=limits.MOST_TICKS)
+    pause_s: Seconds = 5.0
+    memory_s: Seconds = 300.0
 
 
 class Book(Frozen):
@@ -121,13 +136,16 @@ class Fundamental(Frozen):
         jump_deviation_ticks: Deviation of the size [ticks].
     """
 
-    price: PositiveFloat = 100.0
-    reversion_per_s: float = Field(default=0.0, ge=0)
-    volatility_ticks: float = Field(default=1.0, ge=0)
-    step_s: float = Field(default=0.5, gt=0)
-    jumps_per_hour: float = Field(default=0.0, ge=0)
-    jump_mean_ticks: float = Field(default=0.0, ge=0)
-    jump_deviation_ticks: float = Field(default=0.0, ge=0)
+    price: float = Field(default=100.0, ge=1e-8, le=1e13)
+    reversion_per_s: Annotated[float, Field(ge=0, le=1_000), ZeroOrAtLeast(1e-9)] = 0.0
+    volatility_ticks: Ticks = 1.0
+    step_s: Seconds = 0.5
+    jumps_per_hour: Annotated[float, Field(ge=0, le=3_600_000), ZeroOrAtLeast(1e-9)] = 0.0
+    jump_mean_ticks: Ticks = 0.0
+    jump_deviation_ticks: Ticks = 0.0
+
+
+DEFAULT_FUNDAMENTAL = Fundamental()
 
 
 class OpeningBook(Frozen):
@@ -141,9 +159,9 @@ class OpeningBook(Frozen):
     """
 
     levels: int = Field(default=20, ge=0, le=400)
-    mean_shares: PositiveFloat = 300.0
-    half_spread_ticks: PositiveInt = 3
-    withdraw_s: PositiveFloat = 8.0
+    mean_shares: MeanOrderSize = 300.0
+    half_spread_ticks: int = Field(default=3, ge=1, le=1_000_000)
+    withdraw_s: Seconds = 8.0
 
 
 class Session(Frozen):
@@ -155,9 +173,9 @@ class Session(Frozen):
         warm_up_s: Trading before their first decision [s].
     """
 
-    open_s: float = Field(default=0.0, ge=0)
-    duration_s: PositiveFloat = 600.0
-    warm_up_s: float = Field(default=10.0, ge=0)
+    open_s: SecondsFromZero = 0.0
+    duration_s: Seconds = 600.0
+    warm_up_s: SecondsFromZero = 10.0
 
 
 class Maker(Frozen):
@@ -177,15 +195,15 @@ class Maker(Frozen):
     """
 
     book: str = ""
-    decision_interval_s: PositiveFloat = 0.5
-    order_size_shares: PositiveInt = 100
-    max_offset_ticks: PositiveFloat = 20.0
-    inventory_cap_lots: PositiveInt = 10
+    decision_interval_s: Seconds = 0.5
+    order_size_shares: OrderSize = 100
+    max_offset_ticks: float = Field(default=20.0, ge=1e-3, le=1_000_000)
+    inventory_cap_lots: int = Field(default=10, ge=1, le=1_000_000)
     latency: str = "metro"
-    computation_us: float = Field(default=50.0, ge=0)
-    order_rate_per_s: int = Field(default=0, ge=0)
-    loss_limit: float = Field(default=0.0, ge=0)
-    quote_timeout_s: PositiveFloat = 2.0
+    computation_us: Microseconds = 50.0
+    order_rate_per_s: MessageRate = 0
+    loss_limit: LossLimit = 0.0
+    quote_timeout_s: Seconds = 2.0
 
 
 class Capacity(Frozen):
@@ -269,12 +287,12 @@ class Scenario(Frozen):
 
     name: str = "unnamed"
     description: str = ""
-    tick_size: PositiveFloat = 0.01
+    tick_size: float = Field(default=0.01, ge=1e-8, le=10_000)
     session: Session = Session()
     books: tuple[Book, ...] = Field(default=(Book(),), min_length=1, max_length=64)
-    fundamentals: dict[str, Fundamental] = Field(default_factory=dict)
-    agents: dict[str, AnyAgent] = Field(default_factory=dict)
-    latencies: dict[str, Latency] = Field(default_factory=dict)
+    fundamentals: FrozenDict[str, Fundamental] = FrozenDict()
+    agents: FrozenDict[str, AnyAgent] = FrozenDict()
+    latencies: FrozenDict[str, Latency] = FrozenDict()
     opening: OpeningBook = OpeningBook()
     maker: Maker = Maker()
     capacity: Capacity = Capacity()
@@ -300,10 +318,19 @@ class Scenario(Frozen):
                 raise ValueError(f"agents.{group}: {problem}")
         return self
 
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        limits.check(self)
+        return self
+
     @staticmethod
     def _check_name(field: str, name: str, allowed: list[str]) -> None:
         if name not in allowed:
             raise ValueError(f"{field}: {name!r} is not one of {', '.join(allowed)}")
+
+    def fundamental_of(self, symbol: str) -> Fundamental:
+        """The value of a symbol, the default where the scenario says nothing of it."""
+        return self.fundamentals.get(symbol, DEFAULT_FUNDAMENTAL)
 
     def known_latencies(self) -> list[str]:
         """Names of the latency profiles that can be used here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +14,13 @@ import yaml
 from pydantic import ValidationError
 
 from lobenv.scenario.config import Scenario
-from lobenv.scenario.problems import ScenarioError, describe
+from lobenv.scenario.problems import ScenarioError, describe_scenario
+from lobenv.scenario.yaml_file import MOST_DEPTH, check_extent, read
+from lobenv.settings import shortened
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 SUFFIXES = (".yaml", ".yml")
+MOST_BASES = 16
 OUTSIDE_HASH = {"name", "description"}  # they change nothing in the market
 HASH_BYTES = 8
 
@@ -50,19 +53,19 @@ def load(source: Source, overrides: Mapping[str, Any] | None = None) -> Scenario
         return source
     layers = _layers(source, ())
     if overrides:
-        layers.append(Layer("overrides", _nested(overrides)))
+        layers.append(Layer("overrides", _opened(overrides, "overrides")))
     merged: dict[str, Any] = Scenario().model_dump(mode="json")
     for layer in layers:
         merged = _laid_over(merged, layer.values, layer.origin)
     try:
         return Scenario.model_validate(merged)
     except ValidationError as error:
-        raise ScenarioError(describe(error, merged, layers)) from None
+        raise ScenarioError(describe_scenario(error, merged, layers)) from None
 
 
 def presets() -> dict[str, str]:
     """Names of the presets and what each is for."""
-    return {path.stem: str(_read(path).get("description", "")) for path in sorted(PRESET_FOLDER.glob("*.yaml"))}
+    return {path.stem: str(read(path).get("description", "")) for path in sorted(PRESET_FOLDER.glob("*.yaml"))}
 
 
 def scenario_hash(scenario: Scenario) -> str:
@@ -81,10 +84,12 @@ def _layers(source: Source, seen: tuple[str, ...]) -> list[Layer]:
     if isinstance(source, Scenario):
         return [Layer(f"scenario {source.name}", source.model_dump(mode="json"))]
     if isinstance(source, Mapping):
-        origin, values = "mapping", _nested(source)
+        origin = identity = "mapping"
+        values = _opened(source, origin)
     elif isinstance(source, str | PathLike):
         path = _path_of(source)
-        origin, values = path.name if path.parent == PRESET_FOLDER else str(path), _read(path)
+        origin, identity = path.name if path.parent == PRESET_FOLDER else str(path), str(path.resolve())
+        values = read(path)
     else:
         raise ScenarioError(
             f"scenario must be a preset's name, a YAML file, a mapping or a Scenario, got {type(source).__name__}"
@@ -93,12 +98,14 @@ def _layers(source: Source, seen: tuple[str, ...]) -> list[Layer]:
     if base is None:
         return [Layer(origin, values)]
     if not isinstance(base, str):
-        raise ScenarioError(f"{origin}: base must be a preset's name or a YAML file, got {base!r}")
-    if origin in seen:
+        raise ScenarioError(f"{origin}: base must be a preset's name or a YAML file, got {shortened(base)}")
+    if identity in seen:
         raise ScenarioError(f"{origin}: base: {base} leads back to {origin}")
+    if len(seen) >= MOST_BASES:
+        raise ScenarioError(f"{origin}: base: there must be at most {MOST_BASES} of them one on another")
     if Path(base).suffix in SUFFIXES and not isinstance(source, Mapping):
         base = Path(source).parent / base
-    return [*_layers(base, (*seen, origin)), Layer(origin, values)]
+    return [*_layers(base, (*seen, identity)), Layer(origin, values)]
 
 
 def _path_of(source: str | PathLike[str]) -> Path:
@@ -106,46 +113,43 @@ def _path_of(source: str | PathLike[str]) -> Path:
     path = Path(source)
     preset = PRESET_FOLDER / f"{source}.yaml"
     if path.suffix not in SUFFIXES and len(path.parts) == 1:
-        if preset.is_file():
+        if _is_file(preset):
             return preset
         names = sorted(file.stem for file in PRESET_FOLDER.glob("*.yaml"))
         close = difflib.get_close_matches(str(source), names, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ScenarioError(
-            f"scenario {str(source)!r} is unknown: {hint}presets are {', '.join(names)}; a file's name ends in .yaml"
-        )
-    if not path.is_file():
-        raise ScenarioError(f"{path}: no such file")
+        known = f"{hint}presets are {', '.join(names)}; a file's name ends in .yaml"
+        raise ScenarioError(f"scenario {shortened(str(source))} is unknown: {known}")
+    if not _is_file(path):
+        raise ScenarioError(f"{path if str(path).isprintable() else repr(str(path))}: no such file")
     return path
 
 
-class _Loader(yaml.SafeLoader):
-    """Takes a key that stands twice in a mapping for the mistake it is."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for (key, _), name, before in zip(node.value, keys, (keys[:k] for k in range(len(keys))), strict=True):
-            if name in before:
-                raise yaml.constructor.ConstructorError(None, None, f"key {name!r} stands twice", key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.MarkedYAMLError as error:
-        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ScenarioError(f"{path}{place}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
-    if values is None:
-        raise ScenarioError(f"{path}: the file is empty; it must hold at least one key of a scenario")
-    if not isinstance(values, dict):
-        raise ScenarioError(f"{path}: must hold a mapping of keys to values, got {type(values).__name__}")
-    return values
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _opened(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """A mapping from the caller, checked for its size before anything walks it, with dotted keys opened up.
+
+    Raises:
+        ScenarioError: It is too large or too deep, or contains itself.
+    """
+    try:
+        check_extent(values)
+        opened = _nested(values)
+        check_extent(opened)
+    except RecursionError:
+        raise ScenarioError(f"{origin}: values must be nested at most {MOST_DEPTH} deep") from None
+    except ScenarioError:
+        raise
+    except ValueError as error:
+        raise ScenarioError(f"{origin}: {error}") from None
+    return opened
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lobenv.market.network import slowest_ns
 from lobenv.market.tables import DECISION, World
 from lobenv.scenario.build import profile_of
 from lobenv.scenario.loading import Source, load
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, seed_of
 from lobenv.simulation.gateway import Gateway
 from lobenv.simulation.learners import Learners, Policy
 from lobenv.simulation.participants import Participants, attended_by, externals_of
@@ -53,8 +53,7 @@ class Market:
         tape: bool = True,
         learners: Mapping[str, Policy] | None = None,
     ) -> None:
-        if not 0 <= seed < 1 << 64:
-            raise ValueError(f"seed must lie in 0 … 2^64 - 1, got {seed}")
+        seed = seed_of(seed)
         self.scenario = load(scenario)
         self.strategies = tuple(strategies)
         self._learners = Learners(self.scenario, learners or {}, first=len(self.strategies))

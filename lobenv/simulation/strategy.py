@@ -8,8 +8,10 @@ from pydantic import Field, ValidationError
 
 from lobenv.market.tables import PREVENTION
 from lobenv.scenario.build import External
-from lobenv.settings import SECOND, Frozen
+from lobenv.scenario.limits import milliticks
+from lobenv.settings import SECOND, Frozen, LossLimit, MessageRate, Microseconds, PositionLimit, SecondsOrNone
 from lobenv.simulation.records import ORDER_TYPES, Report, View
+from lobenv.validation import describe
 
 if TYPE_CHECKING:
     from lobenv.scenario.config import Scenario
@@ -22,12 +24,12 @@ class Terms(Frozen):
     name: str = Field(min_length=1)
     books: tuple[str, ...]
     latency: str
-    computation_us: float = Field(ge=0, le=60_000_000)
-    timer_interval_s: float = Field(ge=0)
-    inventory_cap_shares: int = Field(ge=0)
+    computation_us: Microseconds
+    timer_interval_s: SecondsOrNone
+    inventory_cap_shares: PositionLimit
     order_types: tuple[Literal["limit", "market", "peg_primary", "peg_midpoint"], ...]
-    order_rate_per_s: int = Field(ge=0)
-    loss_limit: float = Field(ge=0)
+    order_rate_per_s: MessageRate
+    loss_limit: LossLimit
     flatten: bool
     self_trade_prevention: Literal["off", "cancel_newest", "cancel_oldest", "cancel_both"]
 
@@ -51,11 +53,12 @@ class Terms(Frozen):
             follows: Whether every view of its books is to reach it.
 
         Raises:
-            ValueError: The scenario has no such book or latency profile.
+            ValueError: The scenario has no such book or latency profile, or its ticks cannot express the loss limit.
         """
         latencies = scenario.known_latencies()
         if self.latency not in latencies:
             raise ValueError(f"strategy {self.name}: latency: {self.latency!r} is not one of {', '.join(latencies)}")
+        milliticks(f"strategy {self.name}: loss_limit", self.loss_limit, scenario.tick_size)
         return External(
             self.name,
             book=self.books_in(scenario)[0],
@@ -145,9 +148,7 @@ def terms_of(strategy: Strategy) -> Terms:
     try:
         return Terms(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"strategy {values['name']}: {place}: {first['msg']}, got {first['input']!r}") from None
+        raise ValueError(describe(error, Terms, [(f"strategy {values['name']}", values)])) from None
 
 
 def follows_books(strategy: Strategy) -> bool:

@@ -1,5 +1,8 @@
 """Scenarios from presets, files, mappings and overrides, and the one line that says what is wrong with one."""
 
+import copy
+import pickle
+
 import pytest
 
 from lobenv.scenario.config import Scenario
@@ -102,17 +105,26 @@ def test_overrides_leave_their_source_as_it_was():
             {"latencies.slow": {"order_entry": {"base_ms": 3}}},
             f"latencies.slow.order_entry.base_ms: unknown key, did you mean base_us?; allowed are {LINK} (and 3 more)",
         ),
-        ({"session.duration_s": "10min"}, "session.duration_s: must be a number of seconds, got '10min'"),
-        ({"session.duration_s": -1}, "session.duration_s: must be > 0, got -1"),
-        ({"tick_size": float("nan")}, "tick_size: must be a finite number, got nan"),
-        ({"capacity.orders": 1.5}, "capacity.orders: must be a whole number, got 1.5"),
-        ({"capacity.orders": 4}, "capacity.orders: must be >= 16, got 4"),
+        (
+            {"session.duration_s": "10min"},
+            "session.duration_s: must be a number of seconds >= 1e-06 and <= 1000000, got '10min'",
+        ),
+        (
+            {"session.duration_s": -1},
+            "session.duration_s: must be a number of seconds >= 1e-06 and <= 1000000, got -1",
+        ),
+        ({"tick_size": float("nan")}, "tick_size: must be a number >= 1e-08 and <= 10000, got nan"),
+        ({"capacity.orders": 1.5}, "capacity.orders: must be a whole number >= 16 and <= 1048576, got 1.5"),
+        ({"capacity.orders": 4}, "capacity.orders: must be a whole number >= 16 and <= 1048576, got 4"),
         ({"capacity.ladder_ticks": 1000}, "capacity: ladder_ticks must be a power of two, got 1000"),
         ({"books": []}, "books: must be a list of at least 1 entries, got []"),
         ({"books.3.name": "x"}, "books.3: must be an index from 0 to 0"),
         ({"maker": 3}, "maker: must be a mapping of keys to values, got 3"),
         ({"maker.latency": "metroo"}, f"maker.latency: 'metroo' is not one of {LATENCIES}"),
-        ({"agents.retail.marketable_share": 2}, "agents.retail.marketable_share: must be <= 1, got 2"),
+        (
+            {"agents.retail.marketable_share": 2},
+            "agents.retail.marketable_share: must be a number >= 0 and <= 1, got 2",
+        ),
         ({"agents.new": {"count": 3}}, f"agents.new: kind is missing; it must be one of {KINDS}"),
         (
             {"agents.retail.kind": "retial"},
@@ -142,13 +154,13 @@ def test_message_about_an_unknown_key_of_traders_lists_the_keys_of_their_kind():
 
 def test_message_names_the_file_that_a_value_came_from_and_not_its_base(tmp_path):
     path = write(tmp_path, "base: calm\nagents: {retail: {count: many}}\n")
-    assert message_of(path) == f"{path}: agents.retail.count: must be a whole number, got 'many'"
+    assert message_of(path) == f"{path}: agents.retail.count: must be a whole number >= 0 and <= 1000000, got 'many'"
 
 
 def test_message_names_the_file_and_not_the_overrides_that_are_right(tmp_path):
     path = write(tmp_path, "session: {duration_s: 0}\n")
     message = message_of(path, {"session.warm_up_s": 1})
-    assert message == f"{path}: session.duration_s: must be > 0, got 0"
+    assert message == f"{path}: session.duration_s: must be a number of seconds >= 1e-06 and <= 1000000, got 0"
 
 
 def test_unknown_preset_is_named_with_those_there_are():
@@ -211,6 +223,51 @@ def test_yaml_of_a_preset_loads_to_the_same_scenario_and_hash(name, tmp_path):
     again = load(write(tmp_path, to_yaml(scenario)))
     assert again == scenario
     assert scenario_hash(again) == scenario_hash(scenario)
+
+
+@pytest.mark.parametrize("field", ["agents", "fundamentals", "latencies"])
+def test_mappings_of_a_scenario_cannot_be_changed(field):
+    link = {"base_us": 1}
+    mapping = getattr(load("calm", {"latencies.own": {"order_entry": link, "report": link, "feed": link}}), field)
+    key = next(iter(mapping))
+    for change in (
+        lambda: mapping.__setitem__(key, mapping[key]),
+        lambda: mapping.__delitem__(key),
+        lambda: mapping.pop(key),
+        lambda: mapping.update({key: mapping[key]}),
+        lambda: mapping.__ior__({key: mapping[key]}),
+        mapping.clear,
+        mapping.popitem,
+        lambda: mapping.setdefault("new", mapping[key]),
+    ):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            change()
+    with pytest.raises(TypeError, match="cannot be changed"):
+        load("calm").agents["retail"].latency_by_venue["main"] = "metro"
+
+
+def test_equal_scenarios_have_equal_hashes_and_others_do_not():
+    calm = load("calm")
+    assert hash(calm) == hash(load(Scenario.model_validate(calm.model_dump()))) == hash(load(to_mapping(calm)))
+    assert list(dict.fromkeys([calm, load("calm"), load("volatile")])) == [calm, load("volatile")]
+    reordered = load(to_mapping(calm) | {"agents": dict(reversed(list(to_mapping(calm)["agents"].items())))})
+    assert reordered == calm
+    assert hash(reordered) == hash(calm)
+    assert calm != load(calm, {"agents.retail.count": 41})
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda scenario: pickle.loads(pickle.dumps(scenario))])
+def test_copy_of_a_scenario_is_equal_and_as_frozen(copied):
+    calm = load("calm")
+    again = copied(calm)
+    assert again == calm
+    assert hash(again) == hash(calm)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        again.agents.clear()
+
+
+def to_mapping(scenario):
+    return scenario.model_dump(mode="json")
 
 
 def test_hash_says_whether_two_markets_are_the_same():

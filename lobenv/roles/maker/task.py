@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from lobenv.market.tables import MILLITICKS
 from lobenv.roles.dispatch import MAKER as MAKER_ROLE
 from lobenv.roles.maker.table import CONTINUOUS, DAMPENED, DISCRETE, INVENTORY, MAKER, MULTIDISCRETE, PNL
-from lobenv.settings import Frozen
+from lobenv.settings import Frozen, Share
 
 ActionMode = Literal["continuous", "discrete", "multidiscrete"]
 RewardMode = Literal["inventory", "dampened", "pnl"]
@@ -32,9 +32,9 @@ class Reward(Frozen):
     """
 
     mode: RewardMode = "inventory"
-    inventory_aversion: float = Field(default=0.01, ge=0)
-    terminal_aversion: float = Field(default=0.1, ge=0)
-    dampening: float = Field(default=0.5, ge=0, le=1)
+    inventory_aversion: float = Field(default=0.01, ge=0, le=1_000_000)
+    terminal_aversion: float = Field(default=0.1, ge=0, le=1_000_000)
+    dampening: Share = 0.5
 
 
 class Task(Frozen):
