@@ -264,7 +264,7 @@ class Batch:
                 share.result()
 
     def _run_rows(self, low: int, high: int) -> None:
-        advance(self.store.memory, self.store.layout.places, self._control, self._actions, low, high)
+        advance(self.store.memory, self.store.shown, self.store.layout.places, self._control, self._actions, low, high)
 
     def _pool(self) -> ThreadPoolExecutor:
         """The pool of this process; one made before a fork has no threads in the child."""

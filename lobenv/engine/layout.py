@@ -1,7 +1,8 @@
 """Where everything of a market lies: all tables of one market in one row of bytes, so that a copy is one copy.
 
-A batch is an array of such rows. Kernels are handed the rows and where each table begins, and make the tables of one
-market of it: two arrays cross the boundary to compiled code instead of thirty, and a market's tables lie side by side.
+A batch is an array of such rows, and another of what the markets show, since whoever looks at it looks at all of them
+at once. Kernels are handed both and where each table begins, and make the tables of one market of them: three arrays
+cross the boundary to compiled code instead of thirty, and a market's tables lie side by side.
 """
 
 from __future__ import annotations
@@ -69,17 +70,19 @@ PLACES = {name: i for i, name in enumerate(ALL_DTYPES)}
 
 
 class Layout(NamedTuple):
-    """The places of all tables in a row.
+    """The places of all tables in their rows.
 
     Attributes:
         places: (tables, 4) int64: first byte, one past the last, and the lengths of the two axes (1 for no second).
         shapes: Name of a table to its shape.
-        row_bytes: Length of a row.
+        row_bytes: Length of a row of a market's tables.
+        shown_bytes: Length of a row of what it shows.
     """
 
     places: np.ndarray
     shapes: dict[str, tuple[int, ...]]
     row_bytes: int
+    shown_bytes: int
 
 
 def lay_out(shapes: dict[str, tuple[int, ...]]) -> Layout:
@@ -89,31 +92,39 @@ def lay_out(shapes: dict[str, tuple[int, ...]]) -> Layout:
         shapes: One for every name of ALL_DTYPES.
     """
     places = np.zeros((len(ALL_DTYPES), 4), np.int64)
+    row_bytes = _place(DTYPES, shapes, places)
+    shown_bytes = _place(OUTPUT_DTYPES, shapes, places)
+    # Rows a whole number of pages long would have the same tables of all markets compete for the same cache lines.
+    return Layout(places, dict(shapes), row_bytes + LINE if row_bytes % PAGE == 0 else row_bytes, shown_bytes)
+
+
+def _place(dtypes: dict[str, np.dtype], shapes: dict[str, tuple[int, ...]], places: np.ndarray) -> int:
+    """Place some tables in one row, in place; its length."""
     end = 0
-    for name, dtype in ALL_DTYPES.items():
+    for name, dtype in dtypes.items():
         shape = shapes[name]
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         places[PLACES[name]] = (end, end + size, shape[0], shape[1] if len(shape) > 1 else 1)
         end += -(-size // LINE) * LINE
-    # Rows a whole number of pages long would have the same tables of all markets compete for the same cache lines.
-    return Layout(places, dict(shapes), end + LINE if end % PAGE == 0 else end)
+    return end
 
 
-def tables_of(memory: np.ndarray, layout: Layout) -> tuple[World, Outputs]:
+def tables_of(memory: np.ndarray, shown: np.ndarray, layout: Layout) -> tuple[World, Outputs]:
     """Views of all tables of E rows, each with a leading axis E.
 
     Args:
         memory: (E, row_bytes) uint8.
+        shown: (E, shown_bytes) uint8.
         layout: Of the rows.
     """
 
-    def view(name: str, dtype: np.dtype) -> np.ndarray:
+    def view(memory: np.ndarray, name: str, dtype: np.dtype) -> np.ndarray:
         shape, first = layout.shapes[name], int(layout.places[PLACES[name], 0])
         return np.ndarray((len(memory), *shape), dtype, memory, first, (memory.strides[0], *_strides(shape, dtype)))
 
     return (
-        World(*(view(name, dtype) for name, dtype in DTYPES.items())),
-        Outputs(*(view(name, dtype) for name, dtype in OUTPUT_DTYPES.items())),
+        World(*(view(memory, name, dtype) for name, dtype in DTYPES.items())),
+        Outputs(*(view(shown, name, dtype) for name, dtype in OUTPUT_DTYPES.items())),
     )
 
 
@@ -161,9 +172,9 @@ def market(memory, places, e):
 
 
 @kernel
-def outputs(memory, places, e):
-    """What the e-th market shows; the arguments as in `market`."""
-    row, p = memory[e], places
+def outputs(shown, places, e):
+    """What the e-th market shows: of (E, shown_bytes) uint8, as in `market`."""
+    row, p = shown[e], places
     return Outputs(
         row[p[24, 0] : p[24, 1]].view(FLOAT32).reshape((p[24, 2], p[24, 3])),  # observation
         row[p[25, 0] : p[25, 1]].view(FLOAT64),  # reward

@@ -53,11 +53,12 @@ CONTROL = np.dtype(
 
 
 @kernel(entry=True)
-def advance(memory, places, control, actions, low, high):
+def advance(memory, shown, places, control, actions, low, high):
     """Do with markets low … high-1 of a batch what their control says.
 
     Args:
         memory: (E, row_bytes) uint8, changed in place.
+        shown: (E, shown_bytes) uint8, changed in place.
         places: Of the layout.
         control: (E,) CONTROL, changed in place.
         actions: (E, K, ACTION_WIDTH) float64, used by STEP.
@@ -68,7 +69,7 @@ def advance(memory, places, control, actions, low, high):
         own = control[e]
         if own["todo"] != IDLE:
             own["status"] = INTERRUPTED
-            own["status"] = _carry_out(market(memory, places, e), outputs(memory, places, e), own, actions[e])
+            own["status"] = _carry_out(market(memory, places, e), outputs(shown, places, e), own, actions[e])
             own["todo"] = IDLE
 
 

@@ -38,6 +38,7 @@ class Snapshot:
         setup: Hash of who trades in it from outside and how they act and are paid, and of the layout of its tables.
         seed: Of the market.
         row: Its tables, in bytes.
+        shown: What it showed its external agents last, in bytes.
         tape: (n,) RECORD, of the session so far.
         session: Where the session stands in the face that took it, by name.
         strategies: State of the strategies in it, None without any.
@@ -47,6 +48,7 @@ class Snapshot:
     setup: str
     seed: int
     row: bytes
+    shown: bytes
     tape: np.ndarray
     session: dict[str, int] = field(default_factory=dict)
     strategies: Any = None
@@ -54,7 +56,12 @@ class Snapshot:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Snapshot):
             return NotImplemented
-        same = (self.scenario, self.setup, self.row) == (other.scenario, other.setup, other.row)
+        same = (self.scenario, self.setup, self.row, self.shown) == (
+            other.scenario,
+            other.setup,
+            other.row,
+            other.shown,
+        )
         return same and self.tape.tobytes() == other.tape.tobytes()
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
@@ -66,7 +73,8 @@ class Snapshot:
             OSError: The file cannot be written.
         """
         head = {"format": SNAPSHOT_FORMAT, "scenario": self.scenario, "setup": self.setup, "seed": self.seed}
-        content = {"row": np.frombuffer(self.row, np.uint8), "tape": self.tape.view(np.uint8)}
+        content = {name: np.frombuffer(getattr(self, name), np.uint8) for name in ("row", "shown")}
+        content["tape"] = self.tape.view(np.uint8)
         if self.strategies is not None:
             content["strategies"] = np.frombuffer(pickle.dumps(self.strategies), np.uint8)
         body = b"".join(array.tobytes() for array in content.values())
@@ -109,8 +117,8 @@ class Snapshot:
                 raise SnapshotError(f"{path}: holds Python strategies, which are read with trust=True only")
             strategies = pickle.loads(arrays["strategies"].tobytes())
         tape = arrays["tape"].copy().view(RECORD)
-        row = arrays["row"].tobytes()
-        return cls(head["scenario"], head["setup"], head["seed"], row, tape, head["session"], strategies)
+        row, shown = (arrays[name].tobytes() for name in ("row", "shown"))
+        return cls(head["scenario"], head["setup"], head["seed"], row, shown, tape, head["session"], strategies)
 
 
 class TapeLog:
@@ -148,6 +156,7 @@ class Store:
         template: What they begin as.
         layout: Of a row.
         memory: (E, row_bytes) uint8.
+        shown: (E, shown_bytes) uint8.
         worlds: Their tables, each with a leading axis E: views of the rows.
         out: What they show, likewise.
         tapes: One for each market.
@@ -159,23 +168,25 @@ class Store:
         shapes = {name: table.shape for name, table in zip(World._fields, template.world, strict=True)}
         shapes |= {name: (externals, *WIDTHS[name]) for name in OUTPUT_DTYPES}
         self.layout: Layout = lay_out(shapes)
-        self._beginning = self._lay_template()
+        self._beginning, shown = self._lay_template()
         self.memory = np.zeros((num_envs, self.layout.row_bytes), np.uint8)
-        self.memory[:] = self._beginning
+        self.shown = np.zeros((num_envs, self.layout.shown_bytes), np.uint8)
+        self.memory[:], self.shown[:] = self._beginning, shown
         self._look()
         self.tapes = [TapeLog() for _ in range(num_envs)]
         self.identity = (scenario_hash(template.scenario), self._setup_hash())
 
     def _look(self) -> None:
-        self.worlds, self.out = tables_of(self.memory, self.layout)
+        self.worlds, self.out = tables_of(self.memory, self.shown, self.layout)
 
-    def _lay_template(self) -> np.ndarray:
-        row = np.zeros((1, self.layout.row_bytes), np.uint8)
-        worlds, out = tables_of(row, self.layout)
+    def _lay_template(self) -> tuple[np.ndarray, np.ndarray]:
+        """A market's tables and what it shows before its first instant."""
+        row, shown = np.zeros((1, self.layout.row_bytes), np.uint8), np.zeros((1, self.layout.shown_bytes), np.uint8)
+        worlds, out = tables_of(row, shown, self.layout)
         for table, beginning in zip(worlds, self.template.world, strict=True):
             table[0] = beginning
         out.session[:], out.mask[:] = ENDED, 1
-        return row[0]
+        return row[0], shown[0]
 
     def _setup_hash(self) -> str:
         told = repr((self.template.externals, sorted(self.layout.shapes.items())))
@@ -202,7 +213,8 @@ class Store:
         self.drain_tape(row)
         scenario, setup = self.identity
         tape = self.tapes[row].joined()
-        return Snapshot(scenario, setup, seed, self.memory[row].tobytes(), tape, session or {}, strategies)
+        rows = (self.memory[row].tobytes(), self.shown[row].tobytes())
+        return Snapshot(scenario, setup, seed, *rows, tape, session or {}, strategies)
 
     def restore(self, row: int, snapshot: Snapshot) -> None:
         """Put one market back to where it was; it continues bit for bit.
@@ -221,13 +233,14 @@ class Store:
                 "snapshot is of a market with other external agents, another way to act or to be paid, or another tape"
             )
         self.memory[row] = np.frombuffer(snapshot.row, np.uint8)
+        self.shown[row] = np.frombuffer(snapshot.shown, np.uint8)
         self.tapes[row] = TapeLog(snapshot.tape)
 
     def copy(self) -> Store:
         """An independent copy."""
         other = object.__new__(Store)
         other.__dict__.update(self.__dict__)
-        other.memory = self.memory.copy()
+        other.memory, other.shown = self.memory.copy(), self.shown.copy()
         other._look()
         other.tapes = [TapeLog(tape.joined()) for tape in self.tapes]
         return other
