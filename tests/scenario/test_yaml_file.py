@@ -73,7 +73,8 @@ def test_long_chain_of_bases_is_refused(tmp_path):
 def test_merge_key_stands_for_the_keys_of_another_mapping(tmp_path):
     path = tmp_path / "market.yaml"
     path.write_text("agents: {a: &few {kind: noise, count: 2}, b: {<<: *few, count: 3}}")
-    assert [(group.kind, group.count) for group in load(path).agents.values()] == [("noise", 2), ("noise", 3)]
+    groups = [group.model_dump() for group in load(path).agents.values()]
+    assert [(group["kind"], group["count"]) for group in groups] == [("noise", 2), ("noise", 3)]
 
 
 def _containing_itself():
