@@ -2,12 +2,12 @@
 
 Kernels are compiled without reference counting (`_nrt=False`): handing tuples of arrays from kernel to kernel then
 costs nothing, and a kernel that tries to allocate memory does not compile, which is the rule the market is built on.
-The option has no public documentation, so it is named here and nowhere else; tests hold its results to those of plain
-Python.
+Numba mentions the option in one docstring only, so it is named here and nowhere else; tests hold its results to those
+of plain Python.
 
-`LOBENV_PLAIN_NUMBA=1` switches off everything that Numba does not document: that option, and the private names of
-`parts` and `cache`. The market is the same then, bit for bit; it is compiled anew in every process, three times as
-long, and runs at about half the speed.
+`LOBENV_PLAIN_NUMBA=1` switches off everything that Numba does not document, the private names of `parts` and `cache`:
+entries are `njit` and parts `register_jitable`. The market is the same then, bit for bit; it is compiled anew in every
+process, some three times as long, and runs at about half the speed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, TypeVar, overload
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 
 from lobenv.compiled import store
 
@@ -63,10 +64,10 @@ def _compile_entry(plain: F) -> F:
 def _compile(plain: F, *, is_entry: bool) -> F:
     if not JIT_ENABLED:
         return plain
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
     if PLAIN_NUMBA:
-        return numba.njit(**options)(plain)  # pyright: ignore[reportReturnType]
+        made: Any = numba.njit(nogil=True, **options) if is_entry else register_jitable(**options)
+        return made(plain)
     from lobenv.compiled import cache, parts
 
-    options["_nrt"] = False
-    return cache.entry(plain, **options) if is_entry else parts.part(plain, **options)
+    return (cache.entry if is_entry else parts.part)(plain, nogil=True, **options)

@@ -105,7 +105,7 @@ class _EntryCache(NullCache):
         """Under which name the machine code is kept, or None after saying why it cannot be."""
         try:
             told = f"{code_key(self._plain)} {signature} {codegen.magic_tuple()}"
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # a global that cannot be told, sources that cannot be read
             store.tell(f"machine code of {self._title} is not kept: {_first_line(error)}")
             return None
         return f"{self._plain.__name__}-{hashlib.blake2b(told.encode(), digest_size=NAME_BYTES).hexdigest()}"

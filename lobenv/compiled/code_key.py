@@ -14,6 +14,7 @@ import hashlib
 import sys
 import types
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -62,8 +63,13 @@ def _compiler() -> bytes:
     """Everything that decides machine code beside the kernels themselves."""
     versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
     settings = [str(getattr(numba.config, name, None)) for name in CONFIG]
+    return repr((versions, settings)).encode() + _compiler_sources()
+
+
+@cache
+def _compiler_sources() -> bytes:
     here = resources.files(__package__ or "lobenv.compiled")
-    return repr((versions, settings)).encode() + b"".join(here.joinpath(name).read_bytes() for name in COMPILER)
+    return b"".join(here.joinpath(name).read_bytes() for name in COMPILER)
 
 
 def _own_code(function: Callable[..., Any]) -> bytes:

@@ -158,8 +158,10 @@ def test_a_user_without_a_home_keeps_it_in_a_temporary_folder(package):
     shared = tempfile.mkdtemp()
     Path(shared).chmod(0o1777)
     code = (
-        "import os, tempfile\n"
+        "import os, tempfile, numba\n"
+        "from lobenv.compiled.code_key import code_key\n"
         "from small.entry import total\n"
+        "numba.njit(lambda x: x + 1)(1); code_key(total.py_func)\n"  # that user may not read what is imported late
         "del os.environ['HOME'], os.environ['LOBENV_CACHE_DIR']\n"
         f"os.environ.pop('XDG_CACHE_HOME', None); os.setgid({NOBODY}); os.setuid({NOBODY}); os.chdir('/')\n"
         "print(total(10))"
