@@ -97,4 +97,14 @@ def _sizes(scenario: Scenario) -> Iterator[tuple[str, float, float]]:
     for group, agents in scenario.agents.items():
         for name in type(agents).model_fields:
             if name.endswith("_shares") and name != "inventory_cap_shares":
-                yield f"agents.{group}.{name}", getattr(agents, name), most / LARGEST_DRAW
+                for size in _numbers(getattr(agents, name)):
+                    yield f"agents.{group}.{name}", size, most / LARGEST_DRAW
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """A number, or those in a list; a kind from outside may have fields of any type."""
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _numbers(part)
+    elif isinstance(value, int | float):
+        yield value

@@ -158,6 +158,8 @@ REFUSED = {
     "load('calm', {'agents.x': {'kind': 'copycat', 'size_shares': 3}})": "overrides: agents.x.size_shares: unknown "
     "key, did you mean sizes_shares?; allowed are books, computation_us, count, inventory_cap_shares, "
     "kind, label, latency, latency_by_venue, mean_interval_s, order_rate_per_s, self_trade_prevention, sizes_shares",
+    "load('calm', {'agents.x': {'kind': 'copycat', 'sizes_shares': [1, 10**7]}})": "overrides: agents.x."
+    "sizes_shares.1: must be a whole number >= 1 and <= 1000000, got 10000000",
     "load('calm', {'agents.x': {'kind': 'copycat', 'sizes_shares': ['many']}})": "overrides: agents.x.sizes_shares.0: "
     "must be a whole number, got 'many'",
 }
