@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ def carry_out(prepare: Callable[[], Work]) -> int:
     Returns:
         Exit status: that of the work, 1 if it could not be finished, 2 for a wrong option or input, 130 after Ctrl-C.
     """
+    _catch_errors_of_threads()
     try:
         work = prepare()
     except (ValueError, OSError) as error:
@@ -74,7 +76,10 @@ def carry_out(prepare: Callable[[], Work]) -> int:
         print("\ninterrupted: nothing has begun", file=sys.stderr)
         return INTERRUPTED
     try:
-        return work.run()
+        status = work.run()
+        if _of_threads:
+            raise _of_threads[0]
+        return status
     except RefusalError as error:
         return _refuse(error)
     except OSError as error:
@@ -83,6 +88,30 @@ def carry_out(prepare: Callable[[], Work]) -> int:
     except KeyboardInterrupt:
         print(f"\ninterrupted: {work.kept()}; to go on:\n  {work.again}", file=sys.stderr)
         return INTERRUPTED
+
+
+# What a thread could not write, such as TensorBoard's: the work hears of it where it next uses the thread, if it does.
+_of_threads: list[OSError] = []
+
+
+def _catch_errors_of_threads() -> None:
+    """Have what the system refuses a thread end the command, in its one line, instead of being printed in many."""
+    _of_threads.clear()
+    if getattr(threading.excepthook, "__name__", "") == _note_error.__name__:
+        return
+    global _usual_hook  # noqa: PLW0603 (a hook has no other place to find the one before it)
+    _usual_hook = threading.excepthook
+    threading.excepthook = _note_error
+
+
+_usual_hook: Any = threading.excepthook
+
+
+def _note_error(failure: threading.ExceptHookArgs) -> None:
+    if isinstance(failure.exc_value, OSError):
+        _of_threads.append(failure.exc_value)
+    else:
+        _usual_hook(failure)
 
 
 def _refuse(error: Exception) -> int:

@@ -53,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, 1 if the run could not be finished, 2 for a wrong option, 130 after Ctrl-C.
     """
-    options = parse(Options, MODULE, __doc__, arguments)
-    return carry_out(lambda: _prepare(options))
+    return carry_out(lambda: _prepare(parse(Options, MODULE, __doc__, arguments)))
 
 
 def _prepare(options: Options) -> Work:

@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, 1 if the run could not be finished, 2 for a wrong option, 130 after Ctrl-C.
     """
-    options = parse(arguments)
-    return carry_out(lambda: _prepare(options))
+    return carry_out(lambda: _prepare(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from threading import Thread
 
 import pytest
 
@@ -60,3 +61,18 @@ def test_the_exit_status_is_that_of_the_work():
 
 def test_a_command_line_quotes_what_a_shell_would_split():
     assert command_line("train.gp", "--resume", "my runs/it").endswith("-m train.gp --resume 'my runs/it'")
+
+
+def test_what_a_thread_cannot_write_ends_the_command_in_one_line(capsys):
+    def write():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run():
+        thread = Thread(target=write)
+        thread.start()
+        thread.join()
+        return 0
+
+    assert carry_out(lambda: work(run)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: No space left on device; 3 of 8 are kept")

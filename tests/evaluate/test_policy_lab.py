@@ -184,7 +184,7 @@ def test_a_fallback_stands_in_for_a_policy_that_cannot_be_loaded_and_the_run_say
         run.rows().filter(policy=name, scenario="volatile").drop("policy") for name in ("tuned:zoo", "join_touch")
     )
     assert own.equals(rule)
-    assert run.config["fallback"] == "join_touch"
+    assert run.config["options"]["fallback"] == "join_touch"
 
 
 def test_a_wrong_fallback_is_refused_even_where_nothing_needs_it(lab, capsys):

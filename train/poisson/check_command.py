@@ -69,8 +69,7 @@ def command(name: str, about: str | None, check: Check, arguments: Sequence[str]
         Exit status: 0, 1 if the check failed, 2 for a wrong option, 130 after Ctrl-C.
     """
     module = f"train.check_{name}"
-    options = parse(Options, module, about, arguments)
-    return carry_out(lambda: _prepare(name, check, options, module))
+    return carry_out(lambda: _prepare(name, check, parse(Options, module, about, arguments), module))
 
 
 def _prepare(name: str, check: Check, options: Options, module: str) -> Work:
