@@ -147,11 +147,12 @@ class _Recorder:
         return fills
 
     def _counts(self) -> NDArray[Any]:
-        """Only quotes are sent, so what making filled is what was filled of them; the liquidation was not sent."""
+        """Quotes are what may rest, so what making filled is what was filled of them; the liquidation was not sent."""
         account = self.batch.worlds.accounts[: len(self.length), self.agent, self.book]
         counts = np.zeros(len(self.length), COUNT)
-        for name in ("orders_sent", "cancels_sent", "replaces_sent", "quantity_sent"):
+        for name in ("orders_sent", "cancels_sent", "replaces_sent"):
             counts[name] = account[name]
+        counts["quantity_quoted"] = account["quantity_sent"] - account["quantity_taking"]
         counts["orders_rejected"] = account["rejected"]
         counts["quantity_filled"] = account["maker_volume"]
         return counts

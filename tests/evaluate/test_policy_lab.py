@@ -21,11 +21,12 @@ import policies
 from evaluate import policy_lab, whole_files
 from evaluate.lab_options import FIRST_SEED, Options, check
 from evaluate.metrics import METRICS, episode_metrics
-from evaluate.rollout import constants_of, play
+from evaluate.rollout import constants_of, play, sessions
 from evaluate.run_directory import RunDirectory
 from evaluate.statistics import interval
 from lobenv.engine.batch import Batch
 from lobenv.market.tables import KILLED, RUNNING
+from lobenv.roles.maker.action import FLATTEN
 from lobenv.roles.maker.task import Reward, Task
 from lobenv.scenario.loading import load, scenario_hash
 from policies import artefact
@@ -254,8 +255,39 @@ def test_the_liquidation_at_the_close_is_among_the_fills_and_not_among_what_was_
     made = rollout.fills[rollout.fills["maker"] == 1]
     filled = np.bincount(made["env"], made["qty"], 8)
     assert rollout.counts["quantity_filled"].tolist() == filled.tolist()
-    assert (rollout.counts["quantity_sent"] >= filled).all()
+    assert (rollout.counts["quantity_quoted"] >= filled).all()
     assert (rollout.paths.inventory[:, -1] == 0).all()
+
+
+class QuotesAndCloses:
+    """Quotes at the half-spread, and every fourth time closes its position with a market order."""
+
+    name, action_mode = "rule:quotes_and_closes", "discrete"
+
+    def reset(self, num_envs, seed):
+        self.num_envs, self.decisions = num_envs, 0
+
+    def act(self, observation):
+        self.decisions += 1
+        return np.full(self.num_envs, 0 if self.decisions % 4 else FLATTEN)
+
+
+def test_the_fill_ratio_is_of_what_was_quoted_and_market_orders_quote_nothing():
+    scenario, seeds = load("calm", {"session.duration_s": 60}), range(4)
+    batch = Batch(scenario, 4, task=Task(action="discrete"))
+    policy = QuotesAndCloses()
+    quoted, before = np.zeros(4, np.int64), np.zeros(4, np.int64)
+    for _ in sessions(batch, policy, seeds):
+        external = batch.worlds.externals[:, 0]
+        sent = batch.worlds.accounts[np.arange(4), external["agent"], external["book"]]["quantity_sent"].copy()
+        quoted += (sent - before) * (policy.decisions % 4 != 0)
+        before = sent
+    rollout = play(batch, policy, seeds)
+    assert (quoted < before).all()
+    assert rollout.counts["quantity_quoted"].tolist() == quoted.tolist()
+    metrics = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants_of(scenario))
+    made = rollout.fills[rollout.fills["maker"] == 1]
+    assert metrics["fill_ratio"].to_list() == (np.bincount(made["env"], made["qty"], 4) / quoted).tolist()
 
 
 def test_an_episode_that_the_kill_switch_ends_has_fewer_samples_and_the_others_go_on():
