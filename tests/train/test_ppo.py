@@ -23,11 +23,12 @@ from evaluate.run_directory import RunDirectory
 from evaluate.stored_options import command_of
 from lobenv.scenario import scenario_hash
 from policies.artefact import read_sidecar
+from tests.scenario.recorded_day import write_day
 from tests.train.neural.small_training import ITERATION, command_line, options, plan
 from train import ppo
 from train.neural.callbacks import Milestones
 from train.neural.options import MODULE, NOT_RECORDED, check
-from train.neural.training import Training
+from train.neural.training import Training, config_of
 from train.shared.evaluation import FIRST_VALIDATION_SEED
 
 
@@ -315,3 +316,10 @@ def test_rate_and_annealing_are_given_apart(changes, expected, tmp_path):
 def test_minibatches_are_given_by_number_or_size():
     chosen = plan(num_minibatches=4, batch_size=None)
     assert chosen.hyperparameters.settings["batch_size"] == 8 * 16 // 4
+
+
+def test_a_training_on_a_recorded_day_keeps_which_files_it_played(tmp_path):
+    chosen = plan(scenarios=("replay",), data=str(write_day(tmp_path)), overrides=("session.duration_s=2",))
+    (files,) = config_of(chosen)["inputs"].values()
+    assert {file["name"] for file in files} == {path.name for path in tmp_path.iterdir()}
+    assert not chosen.fair_value

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from evaluate.commands import default
 from evaluate.lab_options import FIRST_SEED, parse_overrides
+from evaluate.provenance import inputs
 from evaluate.stored_options import KEY, stored
 from lobenv.envs.interface import configure
 from lobenv.roles.maker.observation import INDEX
@@ -179,6 +180,7 @@ class Plan:
             "seeds": list(self.test_seeds),
             "baseline": BASELINE,
             KEY: stored(self.options, CHANGEABLE),
+            "inputs": inputs(self.scenarios),
             "settings": {label: scenario.model_dump(mode="json") for label, scenario in self.scenarios.items()},
         }
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from evaluate.progress import StepProgress
+from evaluate.provenance import inputs
 from evaluate.run_directory import RunDirectory
 from evaluate.stored_options import KEY, stored
 from train.neural import checkpoint
@@ -39,6 +40,7 @@ def config_of(plan: Plan) -> dict[str, Any]:
         "baseline": BASELINE,
         KEY: stored(plan.options, CHANGEABLE),
         "hyperparameters": plan.hyperparameters.plain(),
+        "inputs": inputs(plan.scenarios),
         "settings": {market.label: market.scenario.model_dump(mode="json") for market in plan.markets},
     }
 
