@@ -86,7 +86,7 @@ def commands() -> dict[str, Command]:
     return {
         "ppo": Command(ppo.main, PPO, ("--trust",), _of_ppo),
         "gp": Command(gp.main, GP, (), _of_gp),
-        "lab": Command(policy_lab.main, LAB, (), _of_lab),
+        "lab": Command(policy_lab.main, LAB, ("--batch", "2"), _of_lab),  # which files there are is up to the batch
     }
 
 
