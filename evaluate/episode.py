@@ -33,8 +33,8 @@ COUNT = np.dtype(
         ("cancels_sent", "i8"),
         ("replaces_sent", "i8"),
         ("orders_rejected", "i8"),
-        ("quantity_sent", "i8"),  # [shares] of orders and of replacements
-        ("quantity_filled", "i8"),  # [shares] of what was sent
+        ("quantity_quoted", "i8"),  # [shares] of orders that may rest, and of replacements
+        ("quantity_filled", "i8"),  # [shares] of what was quoted
     ]
 )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
 import policies
+from evaluate.commands import default
 from evaluate.learned import facts
 from evaluate.provenance import inputs
+from evaluate.recordings import with_recording
+from evaluate.stored_options import KEY, stored
 from lobenv.envs.interface import configure
 from lobenv.scenario.config import Scenario
 from policies import Policy
@@ -23,6 +26,9 @@ QUICK_SEEDS = 4
 LARGEST_SEED = 2**63 - 1
 BASELINES = ("tuned:zoo", "fixed_spread")  # the first of them that plays
 DEFAULT_FAMILY = "rule:"
+MODULE = "evaluate.policy_lab"
+# What changes no figure, and so may be another when a run is resumed.
+CHANGEABLE = ("batch", "threads", "resume", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -46,40 +52,36 @@ class Options:
     """Markets that every policy meets: how many, or which (a range 100:116, a list 7,8,11)."""
     first_seed: int = FIRST_SEED
     """First seed where --seeds is a number; training draws from below the default, so that these are held out."""
-    baseline: str | None = None
+    baseline: Annotated[str | None, default("tuned:zoo, else fixed_spread, else the first")] = None
     """Policy that the others are compared with; by default tuned:zoo, else fixed_spread, else the first."""
-    fallback: str | None = None
+    fallback: Annotated[str | None, default("none")] = None
     """Policy that stands in, with a warning, where a learned one cannot be loaded; by default that is an error."""
-    data: str | None = None
+    data: Annotated[str | None, default("the scenario's")] = None
     """Folder or message file of the recorded day, for scenarios that replay one."""
-    symbol: str | None = None
+    symbol: Annotated[str | None, default("the scenario's")] = None
     """Ticker to look for in the folder."""
     lenient: bool = False
     """Skip damaged rows of the recorded day and say how many, instead of refusing it."""
-    latency: str | None = None
+    latency: Annotated[str | None, default("the scenario's")] = None
     """Latency profile of the market maker; by default the scenario's."""
-    fees: str | None = None
+    fees: Annotated[str | None, default("the scenario's")] = None
     """Fee schedule of all books; by default the scenario's."""
     overrides: tuple[str, ...] = ()
     """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
     quick: bool = False
     """A look in seconds: 4 seeds."""
-    batch: int | None = None
+    batch: Annotated[int | None, default("up to 128")] = None
     """Episodes to run at once; changes no figure. By default up to 128, fewer where sessions are long."""
-    threads: int | None = None
+    threads: Annotated[int | None, default("the cores")] = None
     """Most threads to use; changes no figure. By default as many as there are cores."""
     out: Path = Path("runs")
     """Folder in which the run gets its own."""
     name: str = "policy_lab"
     """What the run's folder is called, after the time."""
-    resume: Path | None = None
+    resume: Annotated[Path | None, default("none")] = None
     """Folder of an interrupted run to finish; it brings its own options."""
     tensorboard: bool = True
     """Write TensorBoard scalars too, where TensorBoard is installed."""
-
-
-_PLAIN = ("fallback", "data", "symbol", "lenient", "latency", "fees")
-_STORED = ("policies", "scenarios", "seeds", "baseline", *_PLAIN, "overrides")
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,13 @@ class Comparison:
     options: Options
 
     def config(self) -> dict[str, Any]:
-        """Everything its figures depend on, JSON-able; `stored_options` leads back from it."""
+        """Everything its figures depend on, JSON-able."""
         return {
             "policies": list(self.policies),
             "scenarios": list(self.scenarios),
             "seeds": list(self.seeds),
             "baseline": self.baseline,
-            **{name: getattr(self.options, name) for name in _PLAIN},
-            "overrides": list(self.options.overrides),
+            KEY: stored(self.options, CHANGEABLE),
             "learned": self.learned,
             "inputs": inputs(self.scenarios),
             "settings": {name: scenario.model_dump(mode="json") for name, scenario in self.scenarios.items()},
@@ -147,32 +148,6 @@ def check(options: Options) -> Comparison:
         _baseline(options, names),
         options,
     )
-
-
-def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
-    """The options of a run that is to be finished: its own, save where the command line says otherwise.
-
-    What it says otherwise the run then refuses, naming both, unless it comes to the same.
-
-    Args:
-        options: Of the command line.
-        config: Of the run, as `Comparison.config` made it.
-
-    Raises:
-        ValueError: The run was not made by the lab.
-    """
-    missing = [name for name in _STORED if name not in config]
-    if missing:
-        raise ValueError(f"{options.resume} is no run of the policy lab: its configuration lacks {', '.join(missing)}")
-    stored = {name: config[name] for name in _STORED}
-    stored["seeds"] = "".join(f"{seed}," for seed in stored["seeds"])
-    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    defaults = {field.name: field.default for field in fields(Options)}
-    seeds_given = options.quick or options.first_seed != defaults["first_seed"]
-    given = {name for name in _STORED if getattr(options, name) != defaults[name]}
-    given |= {"seeds"} if seeds_given else set()
-    given |= {"baseline"} if "policies" in given else set()
-    return replace(options, **{name: value for name, value in stored.items() if name not in given})
 
 
 def _seeds(options: Options) -> tuple[int, ...]:
@@ -252,23 +227,7 @@ def _scenarios(options: Options) -> dict[str, Scenario]:
     scenarios = {
         name: configure(name, overrides, latency=options.latency, fees=options.fees) for name in options.scenarios
     }
-    replaying = [name for name, scenario in scenarios.items() if scenario.replay is not None]
-    recording = {name: getattr(options, name) for name in ("data", "symbol") if getattr(options, name) is not None}
-    if recording and not replaying:
-        raise ValueError(f"{next(iter(recording))}: none of {', '.join(scenarios)} replays a recorded day")
-    for name in replaying:
-        scenarios[name] = configure(scenarios[name], {"replay": {**recording, "lenient": options.lenient}})
-        _check_recording(name, scenarios[name])
-    return scenarios
-
-
-def _check_recording(name: str, scenario: Scenario) -> None:
-    if scenario.replay is not None and scenario.replay.messages:
-        return  # named one by one, and checked where they are read
-    if scenario.replay is None or not scenario.replay.data:
-        raise ValueError(f"data: scenario {name} replays a recorded day; name its folder or message file with --data")
-    if not Path(scenario.replay.data).exists():
-        raise ValueError(f"data: {scenario.replay.data}: no such file or folder")
+    return with_recording(scenarios, options.data, options.symbol, lenient=options.lenient)
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _rule(sidecar: Sidecar) -> str:
     return getattr(getattr(sidecar, "parameters", None), "rule", "")
 
 
-def who(
+def artefacts_played(
     learned: dict[str, dict[str, dict[str, Any]]], scenarios: Sequence[str]
 ) -> list[tuple[str, str, dict[str, Any]]]:
     """Each policy once for every different artefact that it played with.

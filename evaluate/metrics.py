@@ -135,7 +135,7 @@ METRICS: dict[str, Metric] = {
             "",
             "neither",
             ".1%",
-            "Quantity filled over quantity sent; a replacement sends its quantity anew.",
+            "Quantity filled over quantity quoted; a replacement quotes anew, a market order quotes nothing.",
         ),
         Metric("fills", "fills", "", "neither", ",.0f", "Number of fills."),
         Metric("volume", "volume", "shares", "neither", ",.0f", "Quantity bought plus quantity sold."),
@@ -331,7 +331,7 @@ def _trading(paths: Paths, fills: NDArray[Any], counts: NDArray[Any]) -> dict[st
     maker = _per_episode(paths, fills, fills["qty"] * (fills["maker"] == 1))
     messages = counts["orders_sent"] + counts["cancels_sent"] + counts["replaces_sent"]
     return {
-        "fill_ratio": _ratio(counts["quantity_filled"], counts["quantity_sent"]),
+        "fill_ratio": _ratio(counts["quantity_filled"], counts["quantity_quoted"]),
         "fills": number,
         "volume": volume.astype(np.int64),
         "maker_share": _ratio(maker, volume),

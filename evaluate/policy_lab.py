@@ -12,27 +12,29 @@ Every policy meets the same markets, seed by seed. Ctrl-C loses no finished batc
 
 from __future__ import annotations
 
-import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import polars as pl
-import tyro
 
 import policies
+from evaluate.commands import FAILED, Work, carry_out, command_line, from_here, one_line
+from evaluate.commands import parse as parse_options
 from evaluate.episode import Constants, fill_table, path_table, quote_table
-from evaluate.lab_options import DEFAULT_FAMILY, Comparison, Options, check, with_stored
+from evaluate.lab_options import CHANGEABLE, DEFAULT_FAMILY, MODULE, Comparison, Options, check
 from evaluate.metrics import episode_metrics
-from evaluate.progress import LabProgress
+from evaluate.progress import EpisodeProgress
 from evaluate.report import Report
 from evaluate.rollout import Rollout, constants_of, markets_for, play
 from evaluate.run_directory import RunDirectory
 from evaluate.scalars import write_scalars
+from evaluate.stored_options import with_stored
+from evaluate.whole_files import write_whole
 from lobenv.engine.batch import Batch
 from lobenv.market.network import PROFILES
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
@@ -41,7 +43,6 @@ from lobenv.scenario.loading import presets
 LARGEST_BATCH = 128
 LARGEST_RECORD = 8_000_000  # samples kept in memory at once, 80 bytes each
 ERROR_LOG = "errors.txt"
-WRONG_OPTION, INTERRUPTED = 2, 130
 
 
 @dataclass(frozen=True)
@@ -60,30 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: By default those of the process.
 
     Returns:
-        Exit status: 0, 1 if a policy failed, 2 for an option that does not do, 130 after Ctrl-C.
+        Exit status: 0, 1 if a policy failed or the run could not be finished, 2 for a wrong option, 130 after Ctrl-C.
     """
-    options = parse(arguments)
-    try:
-        comparison, run = _prepare(options)
-        batches = {name: batch_for(scenario, comparison) for name, scenario in comparison.scenarios.items()}
-        run = run or RunDirectory.create(options.out, options.name, comparison.config())
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_OPTION
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    _announce(comparison, run)
-    try:
-        failed = compare(comparison, run, batches)
-        return _conclude(run, comparison.options.tensorboard) or int(failed)
-    except KeyboardInterrupt:
-        _say_how_to_go_on(comparison, run)
-        return INTERRUPTED
+    return carry_out(lambda: _prepare(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options of a command line; ends the process with status 2 for one that there is not."""
-    return tyro.cli(Options, prog="python -m evaluate.policy_lab", description=_description(), args=arguments)
+    """The options of a command line; ends the process with status 2 for one that does not exist."""
+    return parse_options(Options, MODULE, _description(), arguments)
 
 
 def _description() -> str:
@@ -98,12 +83,30 @@ def _description() -> str:
     return "\n".join([f"{__doc__}\nNames that the options know:\n", *lines])
 
 
-def _prepare(options: Options) -> tuple[Comparison, RunDirectory | None]:
-    """The checked comparison, and the run that it continues if it does."""
-    if options.resume is None:
-        return check(options), None
-    comparison = check(with_stored(options, RunDirectory.open(options.resume).config))
-    return comparison, RunDirectory.resume(options.resume, comparison.config())
+def _prepare(options: Options) -> Work:
+    """The checked comparison and its folder, new or that of the run that it continues."""
+    run = None if options.resume is None else RunDirectory.open(options.resume)
+    if run is not None:
+        options = with_stored(options, run.config, run.path, MODULE, CHANGEABLE)
+    comparison = check(options)
+    batches = {name: batch_for(scenario, comparison) for name, scenario in comparison.scenarios.items()}
+    if run is None:
+        run = RunDirectory.create(options.out, options.name, comparison.config())
+    else:
+        run = RunDirectory.resume(run.path, comparison.config())
+    again = command_line(MODULE, "--resume", from_here(run.path))
+    return Work(partial(_work, comparison, run, batches), partial(_kept, comparison, run), again)
+
+
+def _work(comparison: Comparison, run: RunDirectory, batches: Mapping[str, Batch]) -> int:
+    _announce(comparison, run)
+    failed = compare(comparison, run, batches)
+    return _conclude(run, comparison.options.tensorboard) or int(failed)
+
+
+def _kept(comparison: Comparison, run: RunDirectory) -> str:
+    wanted = len(comparison.policies) * len(comparison.scenarios) * len(comparison.seeds)
+    return f"{len(run.finished()):,} of {wanted:,} episodes are kept"
 
 
 def batch_for(scenario: Scenario, comparison: Comparison) -> Batch:
@@ -119,7 +122,7 @@ def _announce(comparison: Comparison, run: RunDirectory) -> None:
     seeds = f"{len(comparison.seeds)} seed{'' if len(comparison.seeds) == 1 else 's'}"
     for warning in comparison.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{' x '.join([*sizes, seeds])} = {episodes:,} episodes, in {_from_here(run.path)}", flush=True)
+    print(f"{' x '.join([*sizes, seeds])} = {episodes:,} episodes, in {from_here(run.path)}", flush=True)
 
 
 def compare(comparison: Comparison, run: RunDirectory, batches: Mapping[str, Batch]) -> bool:
@@ -141,16 +144,14 @@ def compare(comparison: Comparison, run: RunDirectory, batches: Mapping[str, Bat
     _compile(batches[jobs[0].scenario])
     failed: set[tuple[str, str]] = set()
     steps = {name: scenario.steps for name, scenario in comparison.scenarios.items()}
-    with LabProgress(sum(len(j.seeds) for j in jobs), sum(len(j.seeds) * steps[j.scenario] for j in jobs)) as progress:
+    with EpisodeProgress(
+        sum(len(j.seeds) for j in jobs), sum(len(j.seeds) * steps[j.scenario] for j in jobs)
+    ) as progress:
         for job in jobs:
             if (job.policy, job.scenario) not in failed:
-                progress.begin(job.policy, job.scenario)
-                try:
-                    _run_job(job, comparison, batches[job.scenario], run, progress)
-                except Exception as error:
+                progress.label = f"{job.scenario}, {job.policy}"
+                if not _run_job(job, comparison, batches[job.scenario], run, progress):
                     failed.add((job.policy, job.scenario))
-                    progress.say(f"error: {job.policy} in {job.scenario}: {_one_line(error)}")
-                    _log_error(run, job)
             progress.end(len(job.seeds), len(job.seeds) * steps[job.scenario])
     return bool(failed)
 
@@ -174,14 +175,20 @@ def _jobs(comparison: Comparison, finished: set[tuple[str, str, int]], sizes: Ma
                     yield Job(policy, scenario, seeds)
 
 
-def _run_job(job: Job, comparison: Comparison, batch: Batch, run: RunDirectory, progress: LabProgress) -> None:
-    """Run a batch of episodes and keep it."""
-    policy = comparison.loaded[job.policy, job.scenario]
-    rollout = play(markets_for(policy, batch), policy, job.seeds, progress.step)
-    constants = constants_of(batch.scenario)
-    metrics = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants)
+def _run_job(job: Job, comparison: Comparison, batch: Batch, run: RunDirectory, progress: EpisodeProgress) -> bool:
+    """Run a batch of episodes and keep it; whether the policy got through. What cannot be kept is not its failure."""
+    try:
+        policy = comparison.loaded[job.policy, job.scenario]
+        rollout = play(markets_for(policy, batch), policy, job.seeds, progress.step)
+        constants = constants_of(batch.scenario)
+        metrics = episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants)
+    except Exception as error:
+        _keep_error(run, job, traceback.format_exc())
+        progress.say(f"error: {job.policy} in {job.scenario}: {type(error).__name__}: {one_line(error)}")
+        return False
     shown = [row for row, seed in enumerate(job.seeds) if seed == comparison.seeds[0]]
     run.append(job.policy, job.scenario, job.seeds, metrics, _recordings(rollout, constants, shown))
+    return True
 
 
 def _recordings(rollout: Rollout, constants: Constants, shown: list[int]) -> dict[str, pl.DataFrame]:
@@ -193,16 +200,12 @@ def _recordings(rollout: Rollout, constants: Constants, shown: list[int]) -> dic
     return tables
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
-
-
-def _log_error(run: RunDirectory, job: Job) -> None:
-    """Append the error being handled, with its traceback, to the run's log of errors."""
-    with (run.path / ERROR_LOG).open("a", encoding="utf-8") as log:
-        log.write(
-            f"{job.policy} in {job.scenario}, seeds {job.seeds[0]} to {job.seeds[-1]}\n{traceback.format_exc()}\n"
-        )
+def _keep_error(run: RunDirectory, job: Job, trace: str) -> None:
+    """Add a traceback to the run's log of errors."""
+    log = run.path / ERROR_LOG
+    earlier = log.read_text(encoding="utf-8") if log.is_file() else ""
+    entry = f"{job.policy} in {job.scenario}, seeds {job.seeds[0]} to {job.seeds[-1]}\n{trace}\n"
+    write_whole(log, (earlier + entry).encode())
 
 
 def _conclude(run: RunDirectory, tensorboard: bool) -> int:
@@ -210,36 +213,19 @@ def _conclude(run: RunDirectory, tensorboard: bool) -> int:
     run.consolidate()
     print("computing intervals and drawing the report …", file=sys.stderr, flush=True)
     if not run.finished():
-        print(f"error: no episode has finished; see {_from_here(run.path / ERROR_LOG)}", file=sys.stderr)
-        return 1
+        print(f"error: no episode has finished; see {from_here(run.path / ERROR_LOG)}", file=sys.stderr)
+        return FAILED
     report = Report.of(run.path)
     print()
     report.print()
-    print(f"\nreport       {_from_here(report.write())}")
-    print(f"episodes     {_from_here(run.path / 'episodes.parquet')}")
+    print(f"\nreport       {from_here(report.write())}")
+    print(f"episodes     {from_here(run.path / 'episodes.parquet')}")
     if tensorboard and find_spec("tensorboard"):
         write_scalars(report.rows, run.path / "tensorboard")
-        print(f"tensorboard  {_command('tensorboard.main', '--logdir', _from_here(run.path / 'tensorboard'))}")
+        print(f"tensorboard  {command_line('tensorboard.main', '--logdir', from_here(run.path / 'tensorboard'))}")
     if (run.path / ERROR_LOG).is_file():
-        print(f"errors       {_from_here(run.path / ERROR_LOG)}")
+        print(f"errors       {from_here(run.path / ERROR_LOG)}")
     return 0
-
-
-def _say_how_to_go_on(comparison: Comparison, run: RunDirectory) -> None:
-    wanted = len(comparison.policies) * len(comparison.scenarios) * len(comparison.seeds)
-    print(f"\ninterrupted: {len(run.finished()):,} of {wanted:,} episodes are kept; to go on:", file=sys.stderr)
-    print(f"  {_command('evaluate.policy_lab', '--resume', _from_here(run.path))}", file=sys.stderr)
-
-
-def _command(module: str, *arguments: str) -> str:
-    """A command line that runs a module with the same interpreter."""
-    return shlex.join([_from_here(Path(sys.executable)), "-m", module, *arguments])
-
-
-def _from_here(path: Path) -> str:
-    """A path as it is written from the current folder, if it lies in it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 if __name__ == "__main__":

@@ -76,17 +76,17 @@ class Report:
     def print(self) -> None:
         """Print the comparison of every scenario on the console, and which artefact each learned policy was."""
         tables.print_tables(self.summary, self.baseline)
-        if self.who or self.inputs:
+        if self.artefacts or self.inputs:
             print()
-        for policy, scenarios, facts in self.who:
+        for policy, scenarios, facts in self.artefacts:
             print(f"{policy} in {scenarios}: {facts.get('folder', facts['plays'])}{_trained_on(facts)}")
         for scenario, files in self.inputs.items():
             print(f"{scenario} played {', '.join(file['name'] for file in files)}")
 
     @cached_property
-    def who(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Policy, scenarios and facts of every artefact that played, as `learned.who` returns them."""
-        return learned.who(self.run.config.get("learned", {}), self.scenarios)
+    def artefacts(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Policy, scenarios and facts of every artefact that played, as `learned.artefacts_played` returns them."""
+        return learned.artefacts_played(self.run.config.get("learned", {}), self.scenarios)
 
     @property
     def inputs(self) -> dict[str, list[dict[str, Any]]]:
@@ -116,7 +116,7 @@ class Report:
             scenarios=[self._scenario(scenario) for scenario in self.scenarios],
             gains=tables.gains(self.summary, self.baseline),
             gains_note=tables.GAINS_NOTE,
-            who=self.who,
+            artefacts=self.artefacts,
             inputs=self.inputs,
             policies=self.rows["policy"].unique(maintain_order=True).to_list(),
             episodes=len(self.rows),

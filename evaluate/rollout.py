@@ -5,7 +5,7 @@ Letters: E markets of the batch, n episodes run at once (its first n rows), T de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,36 +56,56 @@ def play(batch: Batch, policy: Policy, seeds: Sequence[int], on_step: Callable[[
     """Run one session for every seed, from its first decision to its end.
 
     Args:
-        batch: At least n markets with one external agent, in the policy's action mode; the first n are begun anew.
+        batch: As in `sessions`.
         policy: Decides for all n at once.
         seeds: n of them; market and policy of an episode both draw from its seed.
         on_step: Called after every step with the number of episodes that took it.
 
     Raises:
+        ValueError: As in `sessions`.
+    """
+    played = sessions(batch, policy, seeds)
+    begun = next(played)
+    recorder = _Recorder(batch, len(seeds))  # which asks the markets who their agent is, so they have to have begun
+    recorder.sample(begun)
+    for rows in played:
+        recorder.sample(rows)
+        if on_step is not None:
+            on_step(len(rows))
+    return recorder.rollout()
+
+
+def sessions(batch: Batch, policy: Policy, seeds: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """Run one session for every seed; between two steps the batch can be looked at.
+
+    Args:
+        batch: At least n markets with one external agent, in the policy's action mode; the first n are begun anew.
+        policy: Decides for all n at once.
+        seeds: n of them; market and policy of an episode both draw from its seed.
+
+    Yields:
+        The rows that the batch has something new of: all n once they have begun, then those that took the step.
+
+    Raises:
         ValueError: More seeds than markets, a policy of another action mode, or an action that is no action.
     """
-    if len(seeds) > batch.num_envs:
-        raise ValueError(f"seeds must be at most the batch's {batch.num_envs}, got {len(seeds)}")
+    episodes = len(seeds)
+    if episodes > batch.num_envs:
+        raise ValueError(f"seeds must be at most the batch's {batch.num_envs}, got {episodes}")
     if action_mode_of(policy) != batch.task.action:
         raise ValueError(f"action mode of the batch must be {action_mode_of(policy)!r}, got {batch.task.action!r}")
     interface = Interface(batch.task.action)
-    rows = np.arange(len(seeds))
-    batch.reset(rows, np.array(seeds, np.uint64))
-    policy.reset(len(seeds), seeds)
-    recorder = _Recorder(batch, len(seeds))
-    recorder.sample(rows)
+    running = np.arange(episodes)
+    batch.reset(running, np.array(seeds, np.uint64))
+    policy.reset(episodes, seeds)
     actions = np.zeros((batch.num_envs, 1, ACTION_WIDTH))
-    running = rows
+    yield running
     while len(running):
-        observation = batch.out.observation[: len(seeds), 0].copy()
-        encoded = interface.encode(policy.act(observation), len(seeds))
-        actions[: len(seeds), :, : encoded.shape[2]] = encoded
+        encoded = interface.encode(policy.act(batch.out.observation[:episodes, 0].copy()), episodes)
+        actions[:episodes, :, : encoded.shape[2]] = encoded
         batch.step(actions, running)
-        recorder.sample(running)
-        if on_step is not None:
-            on_step(len(running))
+        yield running
         running = running[batch.out.session[running, 0] == RUNNING]
-    return recorder.rollout()
 
 
 class _Recorder:
@@ -127,11 +147,12 @@ class _Recorder:
         return fills
 
     def _counts(self) -> NDArray[Any]:
-        """Only quotes are sent, so what making filled is what was filled of them; the liquidation was not sent."""
+        """Quotes are what may rest, so what making filled is what was filled of them; the liquidation was not sent."""
         account = self.batch.worlds.accounts[: len(self.length), self.agent, self.book]
         counts = np.zeros(len(self.length), COUNT)
-        for name in ("orders_sent", "cancels_sent", "replaces_sent", "quantity_sent"):
+        for name in ("orders_sent", "cancels_sent", "replaces_sent"):
             counts[name] = account[name]
+        counts["quantity_quoted"] = account["quantity_sent"] - account["quantity_taking"]
         counts["orders_rejected"] = account["rejected"]
         counts["quantity_filled"] = account["maker_volume"]
         return counts

@@ -12,10 +12,11 @@ whatever stops the program, every file is whole and a batch is either finished o
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import os
 import re
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from typing import Any
 import polars as pl
 
 from evaluate.provenance import provenance
+from evaluate.whole_files import remove_unfinished, write_whole
 
 RECORDINGS = ("paths", "quotes", "fills")
 REQUIRED = ("policies", "scenarios", "seeds", "baseline")
@@ -56,7 +58,7 @@ class RunDirectory:
                 and `baseline` (a policy or null); with `inputs` where it reads files, as `provenance.inputs` says.
 
         Raises:
-            ValueError: a name or a configuration that does not do.
+            ValueError: a wrong name, or a configuration that lacks something.
         """
         if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
             raise ValueError(f"name must consist of letters, digits, dot, dash and underscore, got {name!r}")
@@ -67,10 +69,12 @@ class RunDirectory:
         document = {"created": created.isoformat(timespec="seconds"), "config": dict(config)} | provenance()
         Path(root).mkdir(parents=True, exist_ok=True)
         building = Path(root) / f".{uuid.uuid4().hex}"
-        building.mkdir()
-        (building / "episodes").mkdir()
-        _write_json(building / "config.json", document)
-        return cls(_claim(building, Path(root) / f"{created:%Y%m%dT%H%M%S}_{name}"))
+        try:
+            (building / "episodes").mkdir(parents=True)
+            _write_json(building / "config.json", document)
+            return cls(_claim(building, Path(root) / f"{created:%Y%m%dT%H%M%S}_{name}"))
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
@@ -98,6 +102,7 @@ class RunDirectory:
             raise ValueError(
                 f"{path} was run with another configuration: {'; '.join(changes[:SHOWN_DIFFERENCES])}{more}"
             )
+        remove_unfinished(run.path)
         resumption = {"resumed": datetime.now(UTC).isoformat(timespec="seconds")} | provenance()
         document = run.document | {"resumptions": [*run.document.get("resumptions", []), resumption]}
         _write_json(run.path / "config.json", document)
@@ -145,7 +150,7 @@ class RunDirectory:
         unknown = set(recordings or {}) - set(RECORDINGS)
         if unknown:
             raise ValueError(f"recordings must be among {', '.join(RECORDINGS)}, got {', '.join(sorted(unknown))}")
-        batch = uuid.uuid4().hex
+        batch = _batch_name(policy, scenario, seeds)
         keys = {"policy": [policy] * len(seeds), "scenario": [scenario] * len(seeds), "seed": [int(s) for s in seeds]}
         episodes = pl.DataFrame(keys | {"batch": [batch] * len(seeds)})
         numbered = episodes.with_row_index("env").with_columns(pl.col("env").cast(pl.Int32))
@@ -200,6 +205,12 @@ class RunDirectory:
         return table.unique(KEYS, keep="first", maintain_order=True).sort(*order, "scenario", "policy", "seed")
 
 
+def _batch_name(policy: str, scenario: str, seeds: Sequence[int]) -> str:
+    """What the files of a batch are called: the same in every run that has it, so that equal runs are equal files."""
+    named = json.dumps([policy, scenario, [int(seed) for seed in seeds]])
+    return hashlib.blake2b(named.encode(), digest_size=16).hexdigest()
+
+
 def _claim(building: Path, wanted: Path) -> Path:
     """Rename a finished folder to the wanted name, or to that name with the first free number behind it.
 
@@ -217,24 +228,14 @@ def _claim(building: Path, wanted: Path) -> Path:
     raise FileExistsError(f"{wanted} and the names after it are taken")
 
 
-def _write_atomically(target: Path, content: bytes) -> None:
-    target.parent.mkdir(exist_ok=True)
-    unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(target)
-
-
 def _write_json(target: Path, document: Mapping[str, Any]) -> None:
-    _write_atomically(target, (json.dumps(document, indent=2) + "\n").encode())
+    write_whole(target, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def _write_parquet(table: pl.DataFrame, target: Path) -> None:
     buffer = io.BytesIO()
     table.write_parquet(buffer)
-    _write_atomically(target, buffer.getvalue())
+    write_whole(target, buffer.getvalue())
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -23,10 +23,11 @@ from rich.table import Table
 
 from evaluate.plots import COLOURS, LEGEND, SETTINGS
 from lobenv.theory.quoting import cartea_jaimungal_quotes
-from train.hyperparameters import Hyperparameters
-from train.poisson_market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
-from train.poisson_optimum import Optimum, solve
-from train.poisson_training import Course, Finding, command, learn
+from train.neural.hyperparameters import Hyperparameters
+from train.poisson.check_command import CheckResult, command
+from train.poisson.market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
+from train.poisson.optimum import Optimum, solve
+from train.poisson.training import MeasuredTraining, learn
 
 NAME = "cartea_jaimungal"
 TOLERANCE = 0.1  # [$]
@@ -61,12 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: By default those of the process.
 
     Returns:
-        Exit status: 0, 1 if the check failed, 2 for an option that does not do, 130 after Ctrl-C.
+        Exit status: 0, 1 if the check failed, 2 for a wrong option, 130 after Ctrl-C.
     """
     return command(NAME, __doc__, check, arguments)
 
 
-def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
+def check(hyperparameters: Hyperparameters, seed: int) -> CheckResult:
     """Train, and hold the quotes to the optimum.
 
     Args:
@@ -107,7 +108,7 @@ def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
         "errors": course.measured,
         "steps_per_second": course.rate,
     }
-    return Finding(passed, document, draw(quotes, course))
+    return CheckResult(passed, document, draw(quotes, course))
 
 
 def closed_form() -> Floats:
@@ -160,7 +161,7 @@ def _print(quotes: Quotes) -> None:
     Console(width=100).print(table)
 
 
-def draw(quotes: Quotes, course: Course) -> Figure:
+def draw(quotes: Quotes, course: MeasuredTraining) -> Figure:
     """Quotes against inventory and against time, and the error in the course of the training.
 
     Args:

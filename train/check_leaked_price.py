@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluate.plots import COLOURS, LEGEND, SETTINGS
-from train.hyperparameters import Hyperparameters
-from train.poisson_market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
-from train.poisson_optimum import Optimum, solve
-from train.poisson_training import Course, Finding, command, learn
+from train.neural.hyperparameters import Hyperparameters
+from train.poisson.check_command import CheckResult, command
+from train.poisson.market import CRITERION, MARKET, Decide, PoissonVecEnv, depths_of, play
+from train.poisson.optimum import Optimum, solve
+from train.poisson.training import MeasuredTraining, learn
 
 NAME = "leaked_price"
 # A step moves the mid by 1.5 $, half again what a fill at the best quote pays without the leak.
@@ -51,12 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: By default those of the process.
 
     Returns:
-        Exit status: 0, 1 if the check failed, 2 for an option that does not do, 130 after Ctrl-C.
+        Exit status: 0, 1 if the check failed, 2 for a wrong option, 130 after Ctrl-C.
     """
     return command(NAME, __doc__, check, arguments)
 
 
-def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
+def check(hyperparameters: Hyperparameters, seed: int) -> CheckResult:
     """Train with and without the leak, and hold both to the best policy with the leak on the same markets.
 
     Args:
@@ -88,10 +89,10 @@ def check(hyperparameters: Hyperparameters, seed: int) -> Finding:
         }
         for leaked, course in courses.items()
     }
-    return Finding(passed, {"seed": seed, "episodes": EPISODES} | document, draw(courses, optima))
+    return CheckResult(passed, {"seed": seed, "episodes": EPISODES} | document, draw(courses, optima))
 
 
-def _train(hyperparameters: Hyperparameters, seed: int, leaked: bool) -> Course:
+def _train(hyperparameters: Hyperparameters, seed: int, leaked: bool) -> MeasuredTraining:
     env = PoissonVecEnv(hyperparameters.num_envs, VOLATILE, PENALTIES, widest_start=0, leaked=leaked)
     return learn(env, hyperparameters, seed, lambda policy: float(_earned(policy, leaked, EPISODES_ON_THE_WAY).mean()))
 
@@ -119,7 +120,7 @@ def _print(learned: dict[bool, Floats], best: dict[bool, Floats]) -> None:
     Console(width=100).print(table)
 
 
-def draw(courses: dict[bool, Course], optima: dict[bool, Optimum]) -> Figure:
+def draw(courses: dict[bool, MeasuredTraining], optima: dict[bool, Optimum]) -> Figure:
     """What both policies earned in the course of their training, and the quotes of the one that is shown the next move.
 
     Args:
@@ -134,7 +135,7 @@ def draw(courses: dict[bool, Course], optima: dict[bool, Optimum]) -> Figure:
     return figure
 
 
-def _draw_earning(axes: Any, courses: dict[bool, Course], optima: dict[bool, Optimum]) -> None:
+def _draw_earning(axes: Any, courses: dict[bool, MeasuredTraining], optima: dict[bool, Optimum]) -> None:
     for leaked, colour in ((True, "blue"), (False, "muted")):
         course = courses[leaked]
         best = _earned(optima[leaked].policy(VOLATILE.k), leaked, EPISODES_ON_THE_WAY).mean()

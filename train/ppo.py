@@ -4,7 +4,7 @@
     python -m train.ppo --scenarios volatile --seed 2
     python -m train.ppo --scenarios all --latencies metro retail  # six presets with both latencies
     python -m train.ppo --algo maskable_ppo                       # sac, td3, ddpg: the same script
-    python -m train.ppo --resume runs/RUN                         # goes on where an interrupted run stopped
+    python -m train.ppo --resume runs/RUN --trust                 # goes on where an interrupted run stopped
 
 Hyperparameters that are not given come from train/hyperparams. The run's folder gets evaluations on held-out seeds with
 a checkpoint each, TensorBoard's files, and at the end the policy with its model card.
@@ -12,20 +12,24 @@ a checkpoint each, TensorBoard's files, and at the end the policy with its model
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-import tyro
-
+from evaluate.commands import Work, carry_out, command_line, from_here
+from evaluate.commands import parse as parse_options
 from evaluate.run_directory import RunDirectory
 from evaluate.statistics import summarise
+from evaluate.stored_options import with_stored
 from evaluate.tables import print_tables
 from policies.artefact import CARD
-from train.options import Options, Plan, check, with_stored
-from train.training import BASELINE, POLICY, Training, config_of
+from train.neural import checkpoint
+from train.neural.options import CHANGEABLE, MODULE, Options, Plan, check
+from train.neural.training import BASELINE, POLICY, Training, config_of, examination_of
+from train.shared.evaluation import Examination
 
-WRONG_OPTION, INTERRUPTED = 2, 130
+KEPT = "the training up to the last checkpoint is kept"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,47 +39,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: By default those of the process.
 
     Returns:
-        Exit status: 0, 2 for an option that does not do, 130 after Ctrl-C.
+        Exit status: 0, 1 if the run could not be finished, 2 for a wrong option, 130 after Ctrl-C.
     """
-    options = parse(arguments)
-    try:
-        plan, run = _prepare(options)
-        _announce(plan, run)
-        training = Training.of(plan, run)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_OPTION
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    try:
-        training.learn()
-        training.conclude()
-        _report(training)
-    except KeyboardInterrupt:
-        _say_how_to_go_on(run)
-        return INTERRUPTED
-    return 0
+    return carry_out(lambda: _prepare(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options of a command line; ends the process with status 2 for one that there is not."""
-    return tyro.cli(Options, prog="python -m train.ppo", description=__doc__, args=arguments)
+    """The options of a command line; ends the process with status 2 for one that does not exist."""
+    return parse_options(Options, MODULE, __doc__, arguments)
 
 
-def _prepare(options: Options) -> tuple[Plan, RunDirectory]:
-    """The checked training and its folder."""
-    if options.resume is None:
-        plan = check(options)
-        return plan, RunDirectory.create(options.out, plan.name, config_of(plan))
-    plan = check(with_stored(options, RunDirectory.open(options.resume).config))
-    return plan, RunDirectory.resume(options.resume, config_of(plan))
+def _prepare(options: Options) -> Work:
+    """The checked training, its folder, and what it goes on from; the folder is made when nothing can be refused."""
+    run, state = None, None
+    if options.resume is not None:
+        run = RunDirectory.open(options.resume)
+        options = with_stored(options, run.config, run.path, MODULE, CHANGEABLE)
+        state = checkpoint.latest(run.path, trusted=options.trust)
+    plan = check(options)
+    examination = examination_of(plan)
+    if run is None:
+        run = RunDirectory.create(options.out, plan.name, config_of(plan))
+    else:
+        run = RunDirectory.resume(run.path, config_of(plan))
+    again = command_line(MODULE, "--resume", from_here(run.path), "--trust")
+    return Work(partial(_train, plan, run, examination, state), lambda: KEPT, again)
+
+
+def _train(plan: Plan, run: RunDirectory, examination: Examination, state: Mapping[str, Any] | None) -> int:
+    _announce(plan, run)
+    training = Training.of(plan, run, examination, state)
+    training.learn()
+    training.conclude()
+    _report(training)
+    return 0
 
 
 def _announce(plan: Plan, run: RunDirectory) -> None:
     values, options = plan.hyperparameters, plan.options
     kinds = " x ".join(", ".join(names) for names in (plan.scenarios, options.latencies, options.fees) if names)
     print(f"{values.algo}: {values.total_timesteps:,} steps of {values.num_envs} markets ({kinds}), in {run.path}")
-    print(f"tensorboard  {_command('tensorboard.main', '--logdir', str(run.path / 'tensorboard'))}", flush=True)
+    logs = from_here(run.path / "tensorboard")
+    print(f"tensorboard  {command_line('tensorboard.main', '--logdir', logs)}", flush=True)
 
 
 def _report(training: Training) -> None:
@@ -95,16 +100,6 @@ def _report(training: Training) -> None:
     print(f"policy       {address}")
     print(f"card         {run.path / POLICY / CARD}")
     print(f"episodes     {run.path / 'episodes.parquet'}")
-
-
-def _say_how_to_go_on(run: RunDirectory) -> None:
-    print("\ninterrupted: the training up to the last checkpoint is kept; to go on:", file=sys.stderr)
-    print(f"  {_command('train.ppo', '--resume', str(run.path))}", file=sys.stderr)
-
-
-def _command(module: str, *arguments: str) -> str:
-    """A command line that runs a module with the same interpreter."""
-    return shlex.join([sys.executable, "-m", module, *arguments])
 
 
 if __name__ == "__main__":

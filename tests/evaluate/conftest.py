@@ -48,7 +48,7 @@ def simulate(policy: str, scenario: str, seeds: list[int], steps: int = 120) -> 
             distances = {1: half_spread + lean, -1: half_spread - lean}
             for index, (side, distance) in enumerate(distances.items()):
                 counts["orders_sent"][env] += 1
-                counts["quantity_sent"][env] += CONSTANTS.order_size
+                counts["quantity_quoted"][env] += CONSTANTS.order_size
                 toward = 0.6 if side * (mid[env, step] - mid[env, step - 1]) < 0 else 0.3
                 if luck[step - 1, index] < toward * np.exp(-0.3 * distance):
                     price = int(mid[env, step - 1] - side * distance)

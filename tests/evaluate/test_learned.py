@@ -7,7 +7,7 @@ import json
 import pytest
 
 import policies
-from evaluate.learned import digest, facts, who
+from evaluate.learned import artefacts_played, digest, facts
 from policies.sidecar import Training
 from tests.policies.artefacts import CALM, write_rule
 
@@ -72,9 +72,9 @@ def test_a_policy_is_listed_once_for_each_artefact_that_it_was():
     one, other = {"plays": "ppo:zoo", "folder": "a"}, {"plays": "ppo:zoo", "folder": "b"}
     stand_in = {"plays": "rule:glft"}
     learned = {"ppo:zoo": {"x": one, "y": other, "z": one}, "gp:zoo": {"y": stand_in}}
-    assert who(learned, ["x", "y", "z"]) == [
+    assert artefacts_played(learned, ["x", "y", "z"]) == [
         ("ppo:zoo", "x, z", one),
         ("ppo:zoo", "y", other),
         ("gp:zoo", "y", stand_in),
     ]
-    assert who(learned, ["y"]) == [("ppo:zoo", "y", other), ("gp:zoo", "y", stand_in)]
+    assert artefacts_played(learned, ["y"]) == [("ppo:zoo", "y", other), ("gp:zoo", "y", stand_in)]

@@ -210,7 +210,7 @@ def test_quoting_is_counted_between_first_and_last_sample():
 def test_trading_ratios():
     fills = [fill(0.2, 1, 99, 100, qty=60), fill(0.4, -1, 99, 100, qty=20, maker=0)]
     sent = counts(
-        orders_sent=6, cancels_sent=3, replaces_sent=1, orders_rejected=2, quantity_sent=400, quantity_filled=80
+        orders_sent=6, cancels_sent=3, replaces_sent=1, orders_rejected=2, quantity_quoted=400, quantity_filled=80
     )
     row = measure(paths([100, 100], fills), fills, sent)
     assert row["fill_ratio"] == pytest.approx(0.2)

@@ -9,12 +9,12 @@ import pytest
 
 import policies
 from evaluate.run_directory import RunDirectory
+from evaluate.stored_options import command_of, stored
 from lobenv.envs.interface import configure
 from policies.artefact import read_sidecar
 from policies.base import market_spec
 from train import gp
-from train.genetic.options import Options, check, stored
-from train.genetic.winner import command_of
+from train.genetic.options import CHANGEABLE, MODULE, NOT_RECORDED, Options, check
 
 SMALL = [
     *(
@@ -112,6 +112,26 @@ def test_an_interrupted_run_goes_on_to_the_same_end(evolve, tmp_path, monkeypatc
     assert outcome(stopped) == outcome(whole)
 
 
+def test_no_generation_stands_twice_in_tensorboard_after_resuming(evolve, tmp_path):
+    assert evolve("--generations", "2", *SMALL) == 0
+    (run,) = runs(tmp_path)
+    for arguments in ([], ["--generations", "3"]):
+        assert gp.main(["--resume", str(run), "--threads", "1", *arguments]) == 0
+    shown = curves(run)
+    assert shown["gp/risk_adjusted_pnl_best"] == [1, 2, 3]
+    assert shown["gp/steps_per_second"] == [1, 2, 3]
+    assert shown["eval/risk_adjusted_pnl"] == [3]
+
+
+def curves(run):
+    """Tag to the steps that TensorBoard shows of a run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
+
+
 def test_a_finished_run_can_be_prolonged(evolve, tmp_path):
     assert evolve("--generations", "3", "--name", "long", "--no-tensorboard", *SMALL) == 0
     assert evolve("--generations", "1", "--name", "short", "--no-tensorboard", *SMALL) == 0
@@ -125,6 +145,7 @@ def test_a_finished_run_can_be_prolonged(evolve, tmp_path):
     [
         (["--population", "2"], "population must be at least 4, got 2"),
         (["--resume", "nowhere"], "nowhere is no run directory"),
+        (["--scenarios", "replay"], "replays a recorded day; name its folder or message file with --data"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_status_2(evolve, tmp_path, capsys, arguments, complaint):
@@ -146,8 +167,8 @@ def test_the_recorded_command_leads_back_to_the_same_options():
     import tyro
 
     options = Options(genome="params", rule="glft", generations=7, latencies=("geo",), overrides=("maker.latency=leo",))
-    words = command_of(options).split()[3:]
-    assert stored(tyro.cli(Options, args=words)) == stored(options)
+    words = command_of(options, MODULE, NOT_RECORDED).split()[3:]
+    assert stored(tyro.cli(Options, args=words), CHANGEABLE) == stored(options, CHANGEABLE)
     assert tyro.cli(Options, args=words).generations == 7
     assert check(options).conditions[1].maker.latency == "geo"
 

@@ -20,14 +20,16 @@ import policies
 from evaluate.lab_options import FIRST_SEED
 from evaluate.metrics import METRICS
 from evaluate.run_directory import RunDirectory
+from evaluate.stored_options import command_of
 from lobenv.scenario import scenario_hash
 from policies.artefact import read_sidecar
-from tests.train.small import ITERATION, command_line, options, plan
+from tests.scenario.recorded_day import write_day
+from tests.train.neural.small_training import ITERATION, command_line, options, plan
 from train import ppo
-from train.callbacks import Milestones
-from train.evaluation import FIRST_VALIDATION_SEED
-from train.export import command_of
-from train.options import check
+from train.neural.callbacks import Milestones
+from train.neural.options import MODULE, NOT_RECORDED, check
+from train.neural.training import Training, config_of
+from train.shared.evaluation import FIRST_VALIDATION_SEED
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,16 @@ def finished(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def scalars(finished):
-    events = EventAccumulator(str(finished / "tensorboard"))
+def curves(run):
+    """Tag to steps and values that TensorBoard shows of a run."""
+    events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+@pytest.fixture(scope="module")
+def scalars(finished):
+    return curves(finished)
 
 
 def market():
@@ -75,7 +82,7 @@ def test_the_recorded_command_gives_the_same_training(finished):
 def test_switches_are_given_with_and_without_no():
     chosen = ppo.parse(["--no-mirrored", "--anneal-lr", "--no-fair-value"])
     assert (chosen.mirrored, chosen.anneal_lr, chosen.fair_value, chosen.averaged) == (False, True, False, None)
-    again = command_of(check(chosen)).split()[3:]
+    again = command_of(chosen, MODULE, NOT_RECORDED).split()[3:]
     assert ppo.parse(again) == chosen
 
 
@@ -125,6 +132,14 @@ def test_tensorboard_has_the_scalars_of_learner_evaluation_and_market(scalars):
     assert {"spread_captured", "inventory_abs_mean", "quote_time", "fees"} <= named <= set(METRICS)
 
 
+def test_every_curve_has_one_value_a_step_and_the_learners_one_for_every_update(scalars):
+    for tag, curve in scalars.items():
+        steps = [step for step, _ in curve]
+        assert steps == sorted(set(steps)), tag
+        if tag.startswith("train/"):
+            assert steps == [ITERATION, 2 * ITERATION, 3 * ITERATION, 4 * ITERATION], tag
+
+
 def test_the_learning_rate_falls_to_nothing(scalars):
     rates = [value for _, value in scalars["train/learning_rate"]]
     assert rates == pytest.approx([rates[0], rates[0] * 2 / 3, rates[0] / 3, 0.0], abs=1e-9)
@@ -163,11 +178,39 @@ def test_ctrl_c_keeps_a_checkpoint_says_how_to_go_on_and_going_on_finishes(finis
         patch.setattr(Milestones, "_on_step", press)
         assert ppo.main(command_line(options(out=tmp_path, name="cut", seed=5))) == 130
     (folder,) = tmp_path.iterdir()
-    assert f"-m train.ppo --resume {folder}" in capsys.readouterr().err
+    before = curves(folder)
+    assert before["train/loss"]
+    assert f"-m train.ppo --resume {folder} --trust" in capsys.readouterr().err
     assert not (folder / "policy").exists()
+    assert ppo.main(["--resume", str(folder), "--trust"]) == 0
+    weights = [path / "policy" / "actor.safetensors" for path in (finished, folder)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    whole, rest = curves(finished), curves(folder)
+    assert {tag: [step for step, _ in curve] for tag, curve in rest.items()} == {
+        tag: [step for step, _ in curve] for tag, curve in whole.items()
+    }
+    assert rest["train/loss"] == whole["train/loss"]
+
+
+def test_a_run_stopped_before_its_first_checkpoint_begins_again(finished, tmp_path, monkeypatch, capsys):
+    def press(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "learn", press)
+        assert ppo.main(command_line(options(out=tmp_path, name="cut", seed=5))) == 130
+    (folder,) = tmp_path.iterdir()
+    assert f"-m train.ppo --resume {folder} --trust" in capsys.readouterr().err
+    assert not (folder / "checkpoints").exists()
     assert ppo.main(["--resume", str(folder)]) == 0
     weights = [path / "policy" / "actor.safetensors" for path in (finished, folder)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_checkpoint_is_not_read_without_the_users_word(finished, capsys):
+    assert ppo.main(["--resume", str(finished)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "last.pt is a pickle, and reading one does whatever it says: add --trust if the run is your own" in line
 
 
 @pytest.mark.parametrize("algo", ["maskable_ppo", "ddpg"])
@@ -204,6 +247,9 @@ def test_the_other_algorithms_end_in_a_policy_too(algo, tmp_path):
         ),
         (["--overrides", "session"], "overrides must read key=value, such as session.duration_s=60, got 'session'"),
         (["--resume", "nowhere"], "nowhere is no run directory"),
+        (["--scenarios", "replay"], "replays a recorded day; name its folder or message file with --data"),
+        (["--scenarios", "replay", "--data", "nowhere"], "data: nowhere: no such file or folder"),
+        (["--data", "day.csv"], "data: none of calm replays a recorded day"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
@@ -212,6 +258,23 @@ def test_a_wrong_option_is_one_line_and_status_2(arguments, message, tmp_path, c
     assert line.startswith("error: ")
     assert message in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_recorded_day_that_cannot_be_read_is_one_line_and_leaves_no_folder(tmp_path, capsys):
+    (tmp_path / "day").mkdir()
+    arguments = ["--scenarios", "replay", "--data", str(tmp_path / "day"), "--num-envs", "2"]
+    assert ppo.main([*arguments, "--out", str(tmp_path / "runs")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "day") in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_help_says_what_a_left_out_option_comes_to(capsys):
+    with pytest.raises(SystemExit):
+        ppo.parse(["--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: None)" not in said
+    assert "Samples of a gradient step. (default: 8192 for ppo; 4096 for maskable_ppo; 512 for" in said
 
 
 def test_a_resumed_run_keeps_its_options(finished, capsys):
@@ -253,3 +316,10 @@ def test_rate_and_annealing_are_given_apart(changes, expected, tmp_path):
 def test_minibatches_are_given_by_number_or_size():
     chosen = plan(num_minibatches=4, batch_size=None)
     assert chosen.hyperparameters.settings["batch_size"] == 8 * 16 // 4
+
+
+def test_a_training_on_a_recorded_day_keeps_which_files_it_played(tmp_path):
+    chosen = plan(scenarios=("replay",), data=str(write_day(tmp_path)), overrides=("session.duration_s=2",))
+    (files,) = config_of(chosen)["inputs"].values()
+    assert {file["name"] for file in files} == {path.name for path in tmp_path.iterdir()}
+    assert not chosen.fair_value

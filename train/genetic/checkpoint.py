@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluate.whole_files import write_whole
 from train.genetic.evolution import Evolution
 from train.genetic.species import Draws, Species
 
@@ -63,13 +63,7 @@ def from_json(state: dict[str, Any], species: Species) -> Evolution:
 def write(run: Path, evolution: Evolution, species: Species) -> Path:
     """Write the state after a generation, whole or not at all: whatever stops the program, the last one stays."""
     path = run / FOLDER / f"generation_{evolution.generation:04d}.json"
-    path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(to_json(evolution, species), file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_whole(path, json.dumps(to_json(evolution, species)).encode())
     return path
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from deap import tools
 from numpy.typing import NDArray
 
-from train.genetic.crew import Crew
 from train.genetic.fitness import generation_seeds, objectives, tasks
 from train.genetic.options import Plan
 from train.genetic.species import Draws, Player, Species
+from train.genetic.workers import Workers
 
 CROSSOVER = 0.6  # share of children that two parents have; the others are mutants of one
 MUTATION_AFTER_CROSSOVER = 0.3
@@ -54,22 +54,22 @@ class Evolution:
 
 
 @dataclass(frozen=True)
-class Proving:
-    """Where genomes are tried, and by whom.
+class GenomeEvaluator:
+    """Has genomes play the markets of a run.
 
     Attributes:
-        crew: Plays the episodes.
+        workers: Play the episodes.
         markets: M.
         latencies: L.
         scale: (M,) unit of money of each market [$].
     """
 
-    crew: Crew
+    workers: Workers
     markets: int
     latencies: int
     scale: tuple[float, ...]
 
-    def try_out(
+    def scores(
         self, players: Sequence[Player], seeds: Sequence[int], on_task: Callable[[int], None] | None = None
     ) -> NDArray[np.float64]:
         """Have every genome play the same episodes.
@@ -84,7 +84,7 @@ class Proving:
         """
         work = tasks(players, self.markets * self.latencies, seeds)
         scores: list[NDArray[np.float64]] = []
-        for found in self.crew.play(work):
+        for found in self.workers.play(work):
             scores.append(found)
             if on_task is not None:
                 on_task(found.shape[0] * found.shape[1])
@@ -96,26 +96,28 @@ class Proving:
         return players * seeds * self.markets * self.latencies
 
 
-def advance(evolution: Evolution, plan: Plan, proving: Proving, on_task: Callable[[int], None] | None = None) -> None:
+def advance(
+    evolution: Evolution, plan: Plan, evaluator: GenomeEvaluator, on_task: Callable[[int], None] | None = None
+) -> None:
     """Let one generation live, in place.
 
     Args:
         evolution: Where it stands.
         plan: What it was made from.
-        proving: Where genomes are tried.
-        on_task: As in `Proving.try_out`.
+        evaluator: Has genomes play.
+        on_task: As in `GenomeEvaluator.scores`.
     """
     species, options = plan.species, plan.options
     with evolution.draws:
         pool = _pool(evolution.population, plan)
     seeds = generation_seeds(options.seed, evolution.generation + 1, options.episodes)
-    scores = proving.try_out([species.player(one) for one in pool], seeds, on_task)
+    scores = evaluator.scores([species.player(one) for one in pool], seeds, on_task)
     for one, latest in zip(pool, scores, strict=True):
         one.played = latest if one.played is None else np.concatenate([one.played, latest], axis=2)
-    rate(pool, [objectives(one.played, proving.scale) for one in pool], species)
+    rate(pool, [objectives(one.played, evaluator.scale) for one in pool], species)
     evolution.population = survivors(pool, options.population)
     evolution.generation += 1
-    evolution.episodes += proving.episodes(len(pool), options.episodes)
+    evolution.episodes += evaluator.episodes(len(pool), options.episodes)
     _remember(evolution, pool, species)
 
 

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluate.rollout import sessions
 from evaluate.statistics import cvar
 from lobenv.engine.batch import Batch
-from lobenv.market.tables import RUNNING
 from lobenv.roles.maker.reward import STATE_INDEX
 from lobenv.scenario.config import Scenario
 from policies import MarketSpec, Policy, market_spec
 from policies.gp import FormulaPolicy
 from policies.rule import Rule
-from train.evaluation import FIRST_VALIDATION_SEED
 from train.genetic.rules import RulePopulation
 from train.genetic.species import Player
+from train.shared.evaluation import FIRST_VALIDATION_SEED
 
 CHUNK_EPISODES = 256  # episodes played at once; one number for every machine, so that work is cut the same everywhere
 DOUBT_EPISODES = 32
@@ -105,18 +105,11 @@ def score(batch: Batch, policy: Policy, seeds: Sequence[int]) -> NDArray[np.floa
     Returns:
         (episodes, 2): risk-adjusted P&L and P&L [$].
     """
-    episodes = len(seeds)
-    running = np.arange(episodes)
-    batch.reset(running, np.array(seeds, np.uint64))
-    policy.reset(episodes, seeds)
-    actions = np.zeros((batch.num_envs, 1, 2))
-    earned = np.zeros((episodes, 2))
-    while len(running):
-        actions[:episodes, 0] = policy.act(batch.out.observation[:episodes, 0])
-        batch.step(actions, running)
-        earned[running, RISK_ADJUSTED] += batch.out.reward[running, 0]
-        running = running[batch.out.session[running, 0] == RUNNING]
-    earned[:, PNL] = batch.out.state[:episodes, 0, STATE_INDEX["pnl"]]
+    earned = np.zeros((len(seeds), 2))
+    for step, rows in enumerate(sessions(batch, policy, seeds)):
+        if step:
+            earned[rows, RISK_ADJUSTED] += batch.out.reward[rows, 0]
+    earned[:, PNL] = batch.out.state[: len(seeds), 0, STATE_INDEX["pnl"]]
     return earned
 
 

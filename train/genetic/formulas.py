@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lobenv.roles.maker.observation import FIELDS
 from policies.expression import FLAGS, LIMIT, OPERATORS, Formula, type_of
 from train.genetic.species import rounded
-from train.mirror import SIGNED, other_side
+from train.shared.mirrored_observation import SIGNED, other_side
 
 CONSTANT_SHARE = 0.25  # of the leaves drawn
 SMALLEST_CONSTANT, LARGEST_CONSTANT = 0.01, 20.0

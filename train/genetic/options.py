@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from evaluate.commands import default
 from evaluate.lab_options import FIRST_SEED, parse_overrides
+from evaluate.provenance import inputs
+from evaluate.stored_options import KEY, stored
 from lobenv.envs.interface import configure
 from lobenv.roles.maker.observation import INDEX
 from lobenv.scenario.config import Scenario
-from lobenv.scenario.loading import scenario_hash
-from policies.sidecar import TrainingScenario
-from train.evaluation import FIRST_VALIDATION_SEED, RIVAL
 from train.genetic.formulas import TreeSpecies
 from train.genetic.rules import SPACE
 from train.genetic.species import Species
+from train.shared.evaluation import FIRST_VALIDATION_SEED, RIVAL
+from train.shared.markets import Market, combinations
 
+MODULE = "train.gp"
 ALL = "all"
 SMALLEST_POPULATION = 4  # a tournament of NSGA-II takes four
 HEIGHTS = (6, 17)  # that of the highest tree of the first population, and Koza's limit
@@ -33,6 +36,8 @@ COUNTS = (
 )
 # What changes no figure, and so may be another when a run is resumed.
 CHANGEABLE = ("workers", "ray_address", "threads", "tensorboard", "resume")
+EXTENDABLE = ("generations",)
+NOT_RECORDED = (*CHANGEABLE, "out", "name")  # of what the sidecar keeps as the command
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,11 @@ class Options:
     """With params, the rule: fixed_spread, inventory_skewed, avellaneda_stoikov, glft, or all to let them compete."""
     seed: int = 1
     """Of the draws and of the market seeds."""
-    generations: int | None = None
+    generations: Annotated[int | None, default("20")] = None
     """Generations, the first population included; by default 20."""
     population: int = 50
     """Genomes that survive a generation, and children that they have."""
-    first_population: int | None = None
+    first_population: Annotated[int | None, default("four times the population")] = None
     """Genomes drawn for the first generation, of which most are poor; by default four times the population."""
     episodes: int = 16
     """Episodes that each genome plays in each market and latency profile in a generation."""
@@ -59,6 +64,12 @@ class Options:
     """Latency profiles to be robust to, beside the scenario's own."""
     fees: tuple[str, ...] = ()
     """Fee schedules, each with every scenario; by default the scenarios' own."""
+    data: Annotated[str | None, default("the scenario's")] = None
+    """Folder or message file of the recorded day, for scenarios that replay one."""
+    symbol: Annotated[str | None, default("the scenario's")] = None
+    """Ticker to look for in the folder."""
+    lenient: bool = False
+    """Skip damaged rows of the recorded day and say how many, instead of refusing it."""
     overrides: tuple[str, ...] = ()
     """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
     fields: tuple[str, ...] = ()
@@ -71,43 +82,18 @@ class Options:
     """Episodes by which the winner is measured, on the lab's held-out seeds from 1,000,000."""
     workers: int = 1
     """Processes that play; changes no figure. One is this process, with threads."""
-    ray_address: str | None = None
+    ray_address: Annotated[str | None, default("none")] = None
     """Ray cluster that plays: local, auto or an address; changes no figure."""
-    threads: int | None = None
+    threads: Annotated[int | None, default("the cores")] = None
     """Most threads of this process; changes no figure. By default as many as there are cores."""
     out: Path = Path("runs")
     """Folder in which the run gets its own."""
-    name: str | None = None
+    name: Annotated[str | None, default("genome, scenarios and seed")] = None
     """What the run's folder is called, after the time; by default the genome, the scenarios and the seed."""
-    resume: Path | None = None
+    resume: Annotated[Path | None, default("none")] = None
     """Folder of an interrupted run to finish; it brings its own options. --generations may prolong it."""
     tensorboard: bool = True
     """Write TensorBoard scalars, where TensorBoard is installed."""
-
-
-@dataclass(frozen=True)
-class Market:
-    """A scenario to train in.
-
-    Attributes:
-        name: As it was asked for.
-        scenario: With overrides and fees applied, at its own latency.
-        fees: Fee schedule; None for the scenario's own.
-    """
-
-    name: str
-    scenario: Scenario
-    fees: str | None
-
-    @property
-    def label(self) -> str:
-        """Name of the scenario, and of its fees where they were chosen."""
-        return ", ".join(part for part in (self.name, self.fees) if part)
-
-    @property
-    def trained_on(self) -> TrainingScenario:
-        """For the sidecar."""
-        return TrainingScenario(name=self.name, hash=scenario_hash(self.scenario), fees=self.fees)
 
 
 @dataclass(frozen=True)
@@ -193,7 +179,8 @@ class Plan:
             "scenarios": list(self.scenarios),
             "seeds": list(self.test_seeds),
             "baseline": BASELINE,
-            "options": stored(self.options),
+            KEY: stored(self.options, CHANGEABLE),
+            "inputs": inputs(self.scenarios),
             "settings": {label: scenario.model_dump(mode="json") for label, scenario in self.scenarios.items()},
         }
 
@@ -238,42 +225,8 @@ def _check_names(options: Options) -> None:
 
 def _markets(options: Options) -> tuple[Market, ...]:
     """The scenarios with their fees; every latency profile is tried on each, so that a wrong one is found here."""
-    from train.markets import combinations
-
-    overrides = parse_overrides(options.overrides)
-    markets = tuple(
-        Market(found.name, found.scenario, found.fees)
-        for found in combinations(options.scenarios, (), options.fees, overrides)
-    )
+    recording = {"data": options.data, "symbol": options.symbol, "lenient": options.lenient}
+    markets = combinations(options.scenarios, (), options.fees, parse_overrides(options.overrides), **recording)
     for latency in options.latencies:
         configure(markets[0].scenario, latency=latency)
     return markets
-
-
-def stored(options: Options) -> dict[str, Any]:
-    """The options that a run's figures depend on, JSON-able."""
-    values = {field.name: getattr(options, field.name) for field in fields(Options) if field.name not in CHANGEABLE}
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in plain.items()}
-
-
-def with_stored(options: Options, config: Mapping[str, Any]) -> Options:
-    """The options of a run that is to be finished: its own, save for what changes no figure, and for its length.
-
-    Args:
-        options: Of the command line.
-        config: Of the run, as `Plan.config` made it.
-
-    Raises:
-        ValueError: The run is none of these, or the command line gives an option that the run has settled.
-    """
-    values = config.get("options")
-    if not isinstance(values, dict) or set(values) != set(stored(options)):
-        raise ValueError(f"{options.resume} is no run of train.gp: its configuration lacks such options")
-    own = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    own["out"], own_generations = Path(values["out"]), own.pop("generations")
-    for field in fields(Options):
-        given = getattr(options, field.name)
-        if field.name in own and given not in (field.default, own[field.name]):
-            raise ValueError(f"{field.name} of {options.resume} is {own[field.name]!r} and stays so, got {given!r}")
-    return replace(options, **own, generations=options.generations or own_generations)

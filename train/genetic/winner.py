@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,30 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-import lobenv
-from evaluate.provenance import package_versions
+from evaluate.rollout import sessions
 from evaluate.run_directory import RunDirectory
+from evaluate.stored_options import command_of, stored
+from evaluate.whole_files import write_whole
 from lobenv.engine.batch import Batch
-from lobenv.roles.maker.observation import FIELDS
 from policies import MarketSpec, Policy, market_spec
 from policies.artefact import write_artefact
 from policies.gp import TREES, FormulaPolicy
 from policies.rule import Rule, RulePolicy
-from policies.sidecar import (
-    Commit,
-    RuleParameters,
-    RuleSidecar,
-    Sidecar,
-    Training,
-    TreeParameters,
-    TreeSidecar,
-)
-from train.cards import model_card
-from train.evaluation import Examination
-from train.genetic.evolution import Evolution, Proving, front, rate
+from policies.sidecar import RuleParameters, RuleSidecar, Sidecar, TreeParameters, TreeSidecar
+from train.genetic.evolution import Evolution, GenomeEvaluator, front, rate
 from train.genetic.fitness import objectives
 from train.genetic.formula_text import formula_text
-from train.genetic.options import CHANGEABLE, CONTROLS, Options, Plan, stored
+from train.genetic.options import CHANGEABLE, CONTROLS, MODULE, NOT_RECORDED, Plan
 from train.genetic.species import Player
-from train.measured import intervals
+from train.shared.cards import model_card
+from train.shared.evaluation import Examination
+from train.shared.metric_intervals import intervals
+from train.shared.sidecars import TrainingRecord, common_fields
 
 FRONT_FILE = "front.json"
-ENV_ID = lobenv.MARKET_MAKING
+ALGORITHM = "nsga2"
+# Options that the sidecar lists as hyperparameters.
+SHAPING = ("genome", "rule", "population", "first_population", "episodes", "latencies", "fields", "height")
 PROOF_STEPS = 200  # decisions whose observations the text of a formula is checked on
 
 
@@ -67,18 +61,20 @@ def candidates(evolution: Evolution, plan: Plan) -> list[Any]:
     return [species.from_json(genome) for genome in distinct.values()]
 
 
-def choose(pool: list[Any], plan: Plan, proving: Proving, on_task: Callable[[int], None] | None = None) -> Winner:
+def choose(
+    pool: list[Any], plan: Plan, evaluator: GenomeEvaluator, on_task: Callable[[int], None] | None = None
+) -> Winner:
     """Rate candidates on the validation seeds; the best mean risk-adjusted P&L wins, the smaller genome in a tie.
 
     Args:
         pool: Of `candidates`; rated in place.
         plan: The evolution.
-        proving: Where they are tried.
-        on_task: As in `Proving.try_out`.
+        evaluator: Has them play.
+        on_task: As in `GenomeEvaluator.scores`.
     """
     species = plan.species
-    scores = proving.try_out([species.player(one) for one in pool], plan.validation_seeds, on_task)
-    rate(pool, [objectives(played, proving.scale, doubt=0) for played in scores], species)
+    scores = evaluator.scores([species.player(one) for one in pool], plan.validation_seeds, on_task)
+    rate(pool, [objectives(played, evaluator.scale, doubt=0) for played in scores], species)
     best = max(pool, key=lambda one: (one.fitness.values[0], -species.size(one)))
     return Winner(species.player(best), front(pool))
 
@@ -128,7 +124,9 @@ def export(
     Returns:
         The folder.
     """
-    folder, common = run.path / "policy", _common(metrics, evolution, plan, run.document["git"])
+    folder, record = run.path / "policy", _record(evolution, plan, run.document["git"])
+    measured = {label: intervals(table) for label, table in metrics.items()}
+    common = common_fields(plan.name, ALGORITHM, plan.markets, record, measured)
     if isinstance(winner.player, Rule):
         address = RulePolicy(winner.player, market_spec(plan.markets[0].scenario)).name
         sidecar = RuleSidecar(parameters=RuleParameters(rule=address), **common)
@@ -146,62 +144,26 @@ def write_front(run: Path, winner: Winner, plan: Plan) -> None:
         {**dict(zip(plan.species.objectives, one.fitness.values, strict=True)), "genome": plan.species.to_json(one)}
         for one in winner.front
     ]
-    (run / FRONT_FILE).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_whole(run / FRONT_FILE, (json.dumps(rows, indent=1) + "\n").encode())
 
 
 def _sample(player: Player, plan: Plan) -> NDArray[np.float32]:
     """Observations that the winner meets in one session."""
     scenario = plan.markets[0].scenario
-    batch, policy = Batch(scenario, threads=1), policy_of(player)(market_spec(scenario))
-    batch.reset(np.zeros(1, np.int64), np.array(plan.validation_seeds[:1], np.uint64))
-    policy.reset(1, plan.validation_seeds[:1])
-    rows = []
-    for _ in range(min(PROOF_STEPS, scenario.steps)):
-        rows.append(batch.out.observation[0].copy())
-        batch.step(policy.act(rows[-1])[:, None].astype(np.float64))
-    return np.concatenate(rows)
+    batch, seeds = Batch(scenario, threads=1), plan.validation_seeds[:1]
+    played = islice(sessions(batch, policy_of(player)(market_spec(scenario)), seeds), min(PROOF_STEPS, scenario.steps))
+    return np.concatenate([batch.out.observation[0].copy() for _ in played])
 
 
-def _common(
-    metrics: Mapping[str, pl.DataFrame], evolution: Evolution, plan: Plan, git: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """What the sidecars of both families say."""
-    maker = plan.markets[0].scenario.maker
-    return {
-        "name": plan.name,
-        "algorithm": "nsga2",
-        "created": datetime.now(UTC).date(),
-        "lobenv_version": lobenv.__version__,
-        "env_id": ENV_ID,
-        "scenarios": tuple(market.trained_on for market in plan.markets),
-        "order_size": maker.order_size_shares,
-        "max_offset_ticks": maker.max_offset_ticks,
-        "observation": tuple(field.name for field in FIELDS),
-        "training": Training(
-            command=command_of(plan.options),
-            seeds=(plan.options.seed,),
-            total_steps=round(evolution.episodes * plan.steps_per_episode),
-            total_episodes=evolution.episodes,
-            hyperparameters=_hyperparameters(plan.options) | {"generations": evolution.generation},
-            packages=package_versions(),
-            wall_seconds=round(evolution.seconds, 1),
-        ),
-        "commit": None if git is None else Commit(**git),
-        "metrics": {label: intervals(table) for label, table in metrics.items()},
-    }
-
-
-def _hyperparameters(options: Options) -> dict[str, Any]:
-    names = ("genome", "rule", "population", "first_population", "episodes", "latencies", "fields", "height")
-    return {name: stored(options)[name] for name in names}
-
-
-def command_of(options: Options) -> str:
-    """The command line that evolves the same again."""
-    words = ["python", "-m", "train.gp"]
-    left_out = {"out", "name", *CHANGEABLE}
-    for name, default in vars(Options()).items():
-        value = getattr(options, name)
-        if name not in left_out and value != default:
-            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)
+def _record(evolution: Evolution, plan: Plan, git: Mapping[str, Any] | None) -> TrainingRecord:
+    """How the evolution went, for the sidecars of both families."""
+    options = stored(plan.options, CHANGEABLE)
+    return TrainingRecord(
+        command=command_of(plan.options, MODULE, NOT_RECORDED),
+        seed=plan.options.seed,
+        steps=round(evolution.episodes * plan.steps_per_episode),
+        seconds=evolution.seconds,
+        hyperparameters={name: options[name] for name in SHAPING} | {"generations": evolution.generation},
+        git=git,
+        episodes=evolution.episodes,
+    )

@@ -17,18 +17,20 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
+from evaluate.commands import FAILED, RefusalError, Work, carry_out, command_line, parse
+from evaluate.stored_options import arguments_of
 from policies.artefact import ZOO
 from train.zoo import choice, report
 from train.zoo.settings import SETTINGS, Entry, TrainingRun, read
 
 Step = Literal["train", "install", "report"]
 STEPS: tuple[Step, ...] = ("train", "install", "report")
-FAILED, WRONG_OPTION, INTERRUPTED = 1, 2, 130
+MODULE = "train.zoo"
+KEPT = "every finished training and every checkpoint is kept"
 
 
 @dataclass(frozen=True)
@@ -60,24 +62,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: By default those of the process.
 
     Returns:
-        Exit status: 0, 1 if a training failed, 2 for an option that does not do, 130 after Ctrl-C.
+        Exit status: 0, 1 if a training failed, 2 for a wrong option, 130 after Ctrl-C.
     """
-    options = tyro.cli(Options, prog="python -m train.zoo", description=__doc__, args=arguments)
-    try:
-        runs = _runs(options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_OPTION
-    try:
-        if "train" in options.steps and not _train(runs, options):
-            return FAILED
-        _finish(runs, options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_OPTION
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
-        return INTERRUPTED
+    return carry_out(lambda: _prepare(parse(Options, MODULE, __doc__, arguments)))
+
+
+def _prepare(options: Options) -> Work:
+    runs = _runs(options)
+    if "train" in options.steps:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for run in runs:
+            run.note_arguments()
+    return Work(partial(_work, runs, options), lambda: KEPT, command_line(MODULE, *arguments_of(options, ())))
+
+
+def _work(runs: Sequence[TrainingRun], options: Options) -> int:
+    if "train" in options.steps and not _train(runs, options):
+        return FAILED
+    _finish(runs, options)
     return 0
 
 
@@ -96,14 +98,7 @@ def _runs(options: Options) -> list[TrainingRun]:
 
 
 def _train(runs: Sequence[TrainingRun], options: Options) -> bool:
-    """Train what is not finished; whether all of it worked.
-
-    Raises:
-        ValueError: A run was begun with other arguments than it has now.
-    """
-    options.out.mkdir(parents=True, exist_ok=True)
-    for run in runs:
-        run.note_arguments()
+    """Train what is not finished; whether all of it worked."""
     todo = [run for run in runs if run.policy is None]
     threads = max((os.cpu_count() or 1) // options.jobs, 1)
     failed = False
@@ -137,11 +132,11 @@ def _finish(runs: Sequence[TrainingRun], options: Options) -> None:
     """Install the chosen run of every entry, and report on all of them.
 
     Raises:
-        ValueError: A run is not finished: choosing among some of the seeds would be picking them.
+        RefusalError: A run is not finished: choosing among some of the seeds would be picking them.
     """
     unfinished = [run.name for run in runs if run.policy is None]
     if unfinished and set(options.steps) - {"train"}:
-        raise ValueError(f"{', '.join(unfinished)}: not finished; every seed is reported, so train them first")
+        raise RefusalError(f"{', '.join(unfinished)}: not finished; every seed is reported, so train them first")
     entries: dict[Entry, list[TrainingRun]] = {}
     for run in runs if set(options.steps) - {"train"} else ():
         entries.setdefault(run.entry, []).append(run)

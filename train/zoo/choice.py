@@ -11,7 +11,7 @@ from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import load
 from policies.artefact import CARD, SIDECAR, read_sidecar, write_artefact
 from policies.sidecar import Sidecar
-from train.evaluation import CRITERION, FIRST_VALIDATION_SEED, RIVAL, Examination, scales_of
+from train.shared.evaluation import CRITERION, FIRST_VALIDATION_SEED, RIVAL, Examination, scales_of
 from train.zoo.settings import Entry, TrainingRun
 
 

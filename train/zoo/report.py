@@ -13,7 +13,7 @@ from evaluate.run_directory import RunDirectory
 from evaluate.statistics import cvar, differences, interval
 from lobenv.scenario.loading import load
 from policies.artefact import FOR_ANY_SCENARIO
-from train.evaluation import CRITERION, Examination
+from train.shared.evaluation import CRITERION, Examination
 from train.zoo.settings import TrainingRun
 
 SCENARIOS = ("calm", "volatile", "news_jump")  # those of the policy lab

@@ -89,7 +89,8 @@ class TrainingRun:
         command = [sys.executable, "-m", module, "--threads", str(threads)]
         begun = [folder for folder in self._folders() if any((folder / "checkpoints").glob("[!.]*"))]
         if begun:
-            return [*command, "--resume", str(begun[-1])]
+            own = ["--trust"] if self.entry.family == "ppo" else []  # it was begun from here
+            return [*command, "--resume", str(begun[-1]), *own]
         own = ["--seed", str(self.seed), "--out", str(self.root), "--name", self.name]
         return [*command, *fixed, *self.entry.arguments, *own]
 

@@ -1,0 +1,1 @@
+"""A market with a known optimum, in which the neural learner is checked: fills come as a Poisson process."""
