@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lobenv.engine.layout import OUTPUT_DTYPES, Layout, lay_out, tables_of
+from lobenv.engine.layout import LINE, OUTPUT_DTYPES, Layout, lay_out, tables_of
 from lobenv.market.tables import ENDED, World
 from lobenv.roles.widths import WIDTHS
 from lobenv.scenario.build import Template
@@ -149,6 +149,19 @@ class TapeLog:
         return self.joined()[first:]
 
 
+def aligned_rows(rows: int, row_bytes: int) -> np.ndarray:
+    """(rows, row_bytes) uint8 of zeros that begins at a line of the cache, as every row of whole lines then does."""
+    memory = np.zeros(rows * row_bytes + LINE, np.uint8)
+    first = -memory.ctypes.data % LINE
+    return memory[first : first + rows * row_bytes].reshape(rows, row_bytes)
+
+
+def _aligned_copy(memory: np.ndarray) -> np.ndarray:
+    copy = aligned_rows(*memory.shape)
+    copy[:] = memory
+    return copy
+
+
 class Store:
     """Rows of tables: E markets that begin as copies of a template.
 
@@ -169,8 +182,8 @@ class Store:
         shapes |= {name: (externals, *WIDTHS[name]) for name in OUTPUT_DTYPES}
         self.layout: Layout = lay_out(shapes)
         self._beginning, shown = self._lay_template()
-        self.memory = np.zeros((num_envs, self.layout.row_bytes), np.uint8)
-        self.shown = np.zeros((num_envs, self.layout.shown_bytes), np.uint8)
+        self.memory = aligned_rows(num_envs, self.layout.row_bytes)
+        self.shown = aligned_rows(num_envs, self.layout.shown_bytes)
         self.memory[:], self.shown[:] = self._beginning, shown
         self._look()
         self.tapes = [TapeLog() for _ in range(num_envs)]
@@ -240,7 +253,7 @@ class Store:
         """An independent copy."""
         other = object.__new__(Store)
         other.__dict__.update(self.__dict__)
-        other.memory, other.shown = self.memory.copy(), self.shown.copy()
+        other.memory, other.shown = _aligned_copy(self.memory), _aligned_copy(self.shown)
         other._look()
         other.tapes = [TapeLog(tape.joined()) for tape in self.tapes]
         return other
@@ -250,4 +263,5 @@ class Store:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.memory, self.shown = _aligned_copy(self.memory), _aligned_copy(self.shown)
         self._look()
