@@ -18,7 +18,7 @@ from lobenv.roles.widths import MOST_ACTIONS
 from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.replay import Recording
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, whole
 
 SMALLEST_SHARE = 64  # markets a thread must get for handing them over to pay
 
@@ -58,8 +58,16 @@ def maker_of(scenario: Scenario, name: str = "maker", task: Task | None = None) 
         scenario: The market.
         name: Keys its random streams.
         task: How it acts and is paid; the default task if none is given.
+
+    Raises:
+        ValueError: It would not decide once in a session.
     """
     maker = scenario.maker
+    if scenario.steps < 1:
+        raise ValueError(
+            f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
+            f"got {maker.decision_interval_s:g}"
+        )
     books = [book.name for book in scenario.books]
     cap = maker.inventory_cap_lots * maker.order_size_shares
     role = MakerRole(
@@ -138,11 +146,6 @@ class Batch:
             attend: Makes of a batch and a row whoever has to be called while that market runs.
         """
         _check_counts(num_envs, threads)
-        if externals is None and scenario.steps < 1:
-            raise ValueError(
-                f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
-                f"got {scenario.maker.decision_interval_s:g}"
-            )
         self.task = task or Task()
         agents = (maker_of(scenario, task=self.task),) if externals is None else tuple(externals)
         self._recording = Recording(scenario) if scenario.replay is not None else None
@@ -464,10 +467,9 @@ class Batch:
 
 
 def _check_counts(num_envs: int, threads: int | None) -> None:
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+    whole("num_envs", num_envs, 1)
+    if threads is not None:
+        whole("threads", threads, 1)
 
 
 _CONTROL_FIELDS = CONTROL.names or ()
