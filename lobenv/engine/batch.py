@@ -194,6 +194,8 @@ class Batch:
 
     def begin(self, rows: np.ndarray, seeds: np.ndarray) -> None:
         """Lay out new sessions, of which nothing has run; arguments as in `reset`."""
+        if self._interrupted.any():
+            self._let_threads_end()  # a second Ctrl-C may have cut the first waiting short
         self.store.begin(rows)
         self._control["seed"][rows] = seeds
         self._fills_read[rows] = 0
@@ -237,8 +239,15 @@ class Batch:
                 self._run_through()
         except BaseException:
             self._interrupted[rows] = True
+            self._let_threads_end()
             self._todo[:] = IDLE
             raise
+
+    def _let_threads_end(self) -> None:
+        """See to it that no thread of a run that was interrupted goes on writing to the tables; new ones can begin."""
+        if self._executor is not None and self._executor[0] == os.getpid():
+            self._executor[1].shutdown(wait=True)
+        self._executor = None
 
     def _run_through(self) -> None:
         self._run()
@@ -426,6 +435,8 @@ class Batch:
         Raises:
             SnapshotError: The snapshot is of another scenario, or of a market with other agents from outside.
         """
+        if self._interrupted.any():
+            self._let_threads_end()
         self.store.restore(row, snapshot)
         self._control["seed"][row] = snapshot.seed
         self._fills_read[row] = self.worlds.clock["fills_count"][row, 0]
