@@ -178,6 +178,7 @@ class Batch:
         """Keep at hand what every step looks at."""
         self.worlds, self.out = self.store.worlds, self.store.out
         self._todo, self._status = self._control["todo"], self._control["status"]
+        self._stop, self._decisions = self._control["stop"], self._control["decisions"]
         self._stops_early = any(agent.wants_reports for agent in self.externals) or self.worlds.tape.shape[1] > 0
 
     # ------------------------------------------------------------ advancing
@@ -225,12 +226,11 @@ class Batch:
 
     def _advance(self, rows: Any, todo: int, until: int, decisions: int = MADE) -> None:
         """Run markets; drain full tapes and go on until all are through."""
-        if self._interrupted.any() and self._interrupted[rows].any():
+        if np.count_nonzero(self._interrupted) and self._interrupted[rows].any():
             raise InterruptedMarketError(
                 "the last run of the market was interrupted before it was whole: reset or restore it"
             )
-        control = self._control
-        self._todo[rows], control["stop"][rows], control["decisions"][rows] = todo, until, decisions
+        self._todo[rows], self._stop[rows], self._decisions[rows] = todo, until, decisions
         try:
             if self._attendants:
                 for row in np.arange(self.num_envs)[rows]:
@@ -447,7 +447,7 @@ class Batch:
     def __getstate__(self) -> dict[str, Any]:
         if self._attendants:
             raise TypeError("a batch with strategies in it cannot be pickled: take snapshots")
-        left_out = ("worlds", "out", "_todo", "_status")
+        left_out = ("worlds", "out", "_todo", "_status", "_stop", "_decisions")
         state = {name: value for name, value in self.__dict__.items() if name not in left_out}
         return {**state, "_executor": None, "_recording": None}
 

@@ -14,7 +14,7 @@ FIGURES = ("pnl", "inventory", "cash", "fees", "mid", "best_bid", "best_ask")
 _COLUMNS = np.array([STATE_INDEX[name] for name in FIGURES])
 _NAMES = (*FIGURES, *(f"reward/{part}" for part in PARTS), "killed", "seed")
 _HAS_NAMES = {name: f"_{name}" for name in (*_NAMES, "action_mask")}
-_IS_KILLED = {RUNNING: np.int8(0), ENDED: np.int8(0), KILLED: np.int8(1)}
+_IS_KILLED = {status: np.int8(status == KILLED) for status in (RUNNING, ENDED, KILLED)}
 
 
 def info_of(out: Any, row: int, learner: int, seed: np.uint64, interface: Interface) -> dict[str, Any]:
@@ -27,10 +27,10 @@ def info_of(out: Any, row: int, learner: int, seed: np.uint64, interface: Interf
         seed: Of the market.
         interface: How it acts.
     """
-    figures, parts = out.state[row, learner][_COLUMNS], out.parts[row, learner]
     killed = _IS_KILLED[out.session.item(row, learner)]
-    info = dict(zip(_NAMES, (*figures, *parts, killed, seed), strict=True))
-    if interface.mode.mask_size:
+    figures = out.state[row, learner][_COLUMNS]
+    info = dict(zip(_NAMES, [*figures, *out.parts[row, learner], killed, seed], strict=True))
+    if interface.mask_size:
         info["action_mask"] = interface.mask(out.mask[row, learner])
     return info
 
@@ -51,6 +51,6 @@ def vector_info_of(
     columns += [out.parts[:, learner, i].copy() for i in range(len(PARTS))]
     killed = (out.session[:, learner] == KILLED).astype(np.int8)
     info = dict(zip(_NAMES, (*columns, killed, seeds.copy()), strict=True))
-    if interface.mode.mask_size:
+    if interface.mask_size:
         info["action_mask"] = interface.mask(out.mask[:, learner])
     return {**info, **{_HAS_NAMES[name]: present for name in info}}

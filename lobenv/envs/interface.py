@@ -61,6 +61,7 @@ class Interface:
         action_space: Of one agent.
         observation_space: Of one agent.
         decode: Turns (…, F) observations into the space's own form: a copy, never the core's buffer.
+        mask_size: Entries of the mask of a discrete action, 0 for no mask.
         encode: Turns the actions of E agents into the core's array; see `Mode.encode`.
     """
 
@@ -77,6 +78,7 @@ class Interface:
         self.mode, self.format = MODES[self.task.action], FORMATS[observation]
         self.action_space, self.observation_space = self.mode.space(), self.format.space()
         self.encode, self.decode = self.mode.encode, self.format.decode
+        self.mask_size = self.mode.mask_size
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """(…, n) int8 mask of the choices of a discrete action space, copied.
@@ -84,9 +86,9 @@ class Interface:
         Raises:
             AttributeError: The action is continuous.
         """
-        if not self.mode.mask_size:
+        if not self.mask_size:
             raise AttributeError("the continuous action has no mask")
-        return mask[..., : self.mode.mask_size].copy()
+        return mask[..., : self.mask_size].copy()
 
 
 def _task_of(settings: dict[str, Any]) -> Task:

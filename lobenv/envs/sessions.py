@@ -67,7 +67,8 @@ class Sessions:
         num_envs: E.
         max_episode_steps: Decisions after which a session is truncated; None for no limit.
         autoreset: When a session that is over makes way for the next.
-        learner: Index of the learner among the external agents, or a slice for several.
+        learners: Names of the K learners in each market.
+        learner: Which of them the face is about: an index, or a slice for several.
         seeds: (E,) uint64, of the markets as they are now.
     """
 
@@ -80,9 +81,24 @@ class Sessions:
         autoreset: AutoresetMode | str = AutoresetMode.DISABLED,
         threads: int | None = None,
         render_mode: str | None = None,
+        learners: Sequence[str] = ("maker",),
         learner: int | slice = 0,
     ) -> None:
-        """Build the markets; the first reset starts them."""
+        """Build the markets; the first reset starts them.
+
+        Args:
+            setup: What the face was told.
+            num_envs: E.
+            max_episode_steps: Decisions after which a session is truncated; None for no limit.
+            autoreset: When a session that is over makes way for the next.
+            threads: Most threads to use; the machine's cores by default.
+            render_mode: How markets are drawn.
+            learners: Names of the K learners in each market, which key their random streams.
+            learner: Which of them the face is about: an index, or a slice for several.
+
+        Raises:
+            ValueError: Something is not allowed; one line.
+        """
         self.num_envs = whole("num_envs", num_envs, 1)
         self.max_episode_steps = None
         if max_episode_steps is not None:
@@ -91,7 +107,8 @@ class Sessions:
             raise ValueError(f"autoreset_mode: {autoreset!r} is not one of {', '.join(MODES)}")
         self.autoreset = autoreset if isinstance(autoreset, AutoresetMode) else MODES[autoreset]
         self.pictures = Pictures(render_mode, self.num_envs)
-        self.setup, self.interface, self.learner = setup, setup.interface(), learner
+        self.setup, self.interface = setup, setup.interface()
+        self.learners, self.learner = tuple(learners), learner
         self._shown = learner if isinstance(learner, int) else 0  # whose pictures are drawn
         self._company = setup.company(self.num_envs)
         self.batch = self._new_batch(setup.market(), threads)
@@ -104,11 +121,15 @@ class Sessions:
 
     def _new_batch(self, scenario: Scenario, threads: int | None) -> Batch:
         task = self.interface.task
-        if not self._company:
-            return Batch(scenario, self.num_envs, task=task, threads=threads)
-        externals = (maker_of(scenario, task=task), *self._company.externals(scenario))
-        attend = self._company.attend
-        return Batch(scenario, self.num_envs, task=task, externals=externals, attend=attend, threads=threads)
+        makers = [maker_of(scenario, name, task) for name in self.learners]
+        return Batch(
+            scenario,
+            self.num_envs,
+            task=task,
+            externals=(*makers, *self._company.externals(scenario)),
+            attend=self._company.attend if self._company else None,
+            threads=threads,
+        )
 
     def own(self, output: np.ndarray) -> np.ndarray:
         """What is the learner's of an output of the batch, (E, …), or (E, K, …) for several: a view."""
@@ -281,7 +302,7 @@ class Sessions:
         Raises:
             AttributeError: The action is continuous, so that a face has no such attribute either.
         """
-        if not self.interface.mode.mask_size:
+        if not self.interface.mask_size:
             raise AttributeError("the continuous action has no action_masks")
         return lambda: self.interface.mask(self.own(self.batch.out.mask)).astype(bool)
 
