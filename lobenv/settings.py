@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, Self, TypeVar, cast, get_args
 
@@ -131,3 +132,20 @@ def seed_of(value: Any, name: str = "seed") -> int:
     if not whole or not 0 <= value <= LARGEST_SEED:
         raise ValueError(f"{name} must lie in 0 … 2^64 - 1 and be a whole number, got {shortened(value)}")
     return int(value)
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number that an argument has to be, as a Python integer.
+
+    Raises:
+        ValueError: It is none, or less than allowed; one line naming argument, value and what is allowed.
+    """
+    try:
+        number = operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {shortened(value)}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {shortened(number)}")
+    return number

@@ -18,7 +18,7 @@ from lobenv.roles.widths import MOST_ACTIONS
 from lobenv.scenario.build import External, Template, build
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.replay import Recording
-from lobenv.settings import SECOND
+from lobenv.settings import SECOND, whole
 
 SMALLEST_SHARE = 64  # markets a thread must get for handing them over to pay
 
@@ -58,8 +58,16 @@ def maker_of(scenario: Scenario, name: str = "maker", task: Task | None = None) 
         scenario: The market.
         name: Keys its random streams.
         task: How it acts and is paid; the default task if none is given.
+
+    Raises:
+        ValueError: It would not decide once in a session.
     """
     maker = scenario.maker
+    if scenario.steps < 1:
+        raise ValueError(
+            f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
+            f"got {maker.decision_interval_s:g}"
+        )
     books = [book.name for book in scenario.books]
     cap = maker.inventory_cap_lots * maker.order_size_shares
     role = MakerRole(
@@ -138,11 +146,6 @@ class Batch:
             attend: Makes of a batch and a row whoever has to be called while that market runs.
         """
         _check_counts(num_envs, threads)
-        if externals is None and scenario.steps < 1:
-            raise ValueError(
-                f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
-                f"got {scenario.maker.decision_interval_s:g}"
-            )
         self.task = task or Task()
         agents = (maker_of(scenario, task=self.task),) if externals is None else tuple(externals)
         self._recording = Recording(scenario) if scenario.replay is not None else None
@@ -175,6 +178,7 @@ class Batch:
         """Keep at hand what every step looks at."""
         self.worlds, self.out = self.store.worlds, self.store.out
         self._todo, self._status = self._control["todo"], self._control["status"]
+        self._stop, self._decisions = self._control["stop"], self._control["decisions"]
         self._stops_early = any(agent.wants_reports for agent in self.externals) or self.worlds.tape.shape[1] > 0
 
     # ------------------------------------------------------------ advancing
@@ -191,6 +195,8 @@ class Batch:
 
     def begin(self, rows: np.ndarray, seeds: np.ndarray) -> None:
         """Lay out new sessions, of which nothing has run; arguments as in `reset`."""
+        if self._interrupted.any():
+            self._let_threads_end()  # a second Ctrl-C may have cut the first waiting short
         self.store.begin(rows)
         self._control["seed"][rows] = seeds
         self._fills_read[rows] = 0
@@ -220,12 +226,11 @@ class Batch:
 
     def _advance(self, rows: Any, todo: int, until: int, decisions: int = MADE) -> None:
         """Run markets; drain full tapes and go on until all are through."""
-        if self._interrupted.any() and self._interrupted[rows].any():
+        if np.count_nonzero(self._interrupted) and self._interrupted[rows].any():
             raise InterruptedMarketError(
                 "the last run of the market was interrupted before it was whole: reset or restore it"
             )
-        control = self._control
-        self._todo[rows], control["stop"][rows], control["decisions"][rows] = todo, until, decisions
+        self._todo[rows], self._stop[rows], self._decisions[rows] = todo, until, decisions
         try:
             if self._attendants:
                 for row in np.arange(self.num_envs)[rows]:
@@ -234,8 +239,15 @@ class Batch:
                 self._run_through()
         except BaseException:
             self._interrupted[rows] = True
+            self._let_threads_end()
             self._todo[:] = IDLE
             raise
+
+    def _let_threads_end(self) -> None:
+        """See to it that no thread of a run that was interrupted goes on writing to the tables; new ones can begin."""
+        if self._executor is not None and self._executor[0] == os.getpid():
+            self._executor[1].shutdown(wait=True)
+        self._executor = None
 
     def _run_through(self) -> None:
         self._run()
@@ -423,6 +435,8 @@ class Batch:
         Raises:
             SnapshotError: The snapshot is of another scenario, or of a market with other agents from outside.
         """
+        if self._interrupted.any():
+            self._let_threads_end()
         self.store.restore(row, snapshot)
         self._control["seed"][row] = snapshot.seed
         self._fills_read[row] = self.worlds.clock["fills_count"][row, 0]
@@ -433,7 +447,7 @@ class Batch:
     def __getstate__(self) -> dict[str, Any]:
         if self._attendants:
             raise TypeError("a batch with strategies in it cannot be pickled: take snapshots")
-        left_out = ("worlds", "out", "_todo", "_status")
+        left_out = ("worlds", "out", "_todo", "_status", "_stop", "_decisions")
         state = {name: value for name, value in self.__dict__.items() if name not in left_out}
         return {**state, "_executor": None, "_recording": None}
 
@@ -464,10 +478,9 @@ class Batch:
 
 
 def _check_counts(num_envs: int, threads: int | None) -> None:
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+    whole("num_envs", num_envs, 1)
+    if threads is not None:
+        whole("threads", threads, 1)
 
 
 _CONTROL_FIELDS = CONTROL.names or ()

@@ -1,27 +1,25 @@
-"""What all faces of the market-making task share: configuration, spaces, and the way to the core's arrays and back."""
+"""What all faces are told of their markets, and the way from actions and observations to the core's arrays and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, fields
+from enum import Enum
+from os import PathLike, fspath
+from typing import Any, Self
 
 import numpy as np
-from gymnasium import spaces
-from pydantic import ValidationError
+from gymnasium.envs.registration import EnvSpec
+from pydantic import BaseModel, ValidationError
 
-from lobenv.engine.batch import Batch, episode_seeds
-from lobenv.roles.maker import action as actions
-from lobenv.roles.maker import observation as observations
-from lobenv.roles.maker.reward import PARTS, STATE_INDEX
+from lobenv.envs.company import Company, Strategies
+from lobenv.roles.maker.formats import FORMATS
+from lobenv.roles.maker.modes import MODES
 from lobenv.roles.maker.task import ActionMode, Task
 from lobenv.scenario.config import FEE_SCHEDULES, Scenario
-from lobenv.scenario.loading import load
+from lobenv.scenario.loading import Source, load
 from lobenv.validation import describe
-
-Source = str | Path | Mapping[str, Any] | Scenario
-INFO_STATE = ("pnl", "inventory", "cash", "fees", "mid", "best_bid", "best_ask")
-OBSERVATION_FORMATS = ("flat", "dict")
 
 
 def configure(
@@ -58,9 +56,13 @@ class Interface:
 
     Attributes:
         task: How the agent acts and is paid.
+        mode: Its way to act.
+        format: The form of its observations.
         action_space: Of one agent.
         observation_space: Of one agent.
-        observation_format: `flat` or `dict`.
+        decode: Turns (…, F) observations into the space's own form: a copy, never the core's buffer.
+        mask_size: Entries of the mask of a discrete action, 0 for no mask.
+        encode: Turns the actions of E agents into the core's array; see `Mode.encode`.
     """
 
     def __init__(
@@ -70,48 +72,13 @@ class Interface:
         reward: str | Mapping[str, Any] = "inventory",
     ) -> None:
         """Check the modes and make the spaces."""
-        if observation not in OBSERVATION_FORMATS:
-            raise ValueError(f"observation: {observation!r} is not one of {', '.join(OBSERVATION_FORMATS)}")
+        if observation not in FORMATS:
+            raise ValueError(f"observation: {observation!r} is not one of {', '.join(FORMATS)}")
         self.task = _task_of({"action": action, "reward": reward})
-        self.observation_format = observation
-        self.action_space = _action_space(self.task.action)
-        self.observation_space = _observation_space(observation)
-        self.has_mask = self.task.action != "continuous"
-
-    def encode(self, action: Any, num_envs: int) -> np.ndarray:
-        """Turn actions into the core's array.
-
-        Args:
-            action: One action of the space for each environment: (E,), (E, 2) or (E, 4).
-            num_envs: E.
-
-        Returns:
-            (E, 1, n) float64.
-
-        Raises:
-            ValueError: Wrong shape, not finite, or not one of the choices. A continuous action beyond the ends of its
-                range is taken for the end.
-        """
-        array = np.asarray(action, dtype=np.float64)
-        shape = (num_envs, *(self.action_space.shape or ()))
-        if array.shape != shape and not (num_envs == 1 and array.shape == shape[1:]):
-            raise ValueError(f"action must have shape {shape}, got {array.shape}")
-        array = array.reshape(num_envs, 1, -1)
-        if self.task.action == "continuous":
-            if not np.isfinite(array).all():
-                raise ValueError(f"action must be finite, got {array[~np.isfinite(array)][0]}")
-            return array
-        sizes = np.array(actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.CHOICES)
-        allowed = ((array >= 0) & (array < sizes) & (array == np.floor(array))).all(axis=2)
-        if not allowed.all():
-            raise ValueError(f"action must be whole and below {sizes.tolist()}, got {array[~allowed][0].tolist()}")
-        return array
-
-    def decode(self, observation: np.ndarray) -> Any:
-        """Turn (…, F) observations into the space's own form: a copy, never the core's buffer."""
-        if self.observation_format == "flat":
-            return observation.copy()
-        return {field.name: observation[..., i : i + 1].copy() for i, field in enumerate(observations.FIELDS)}
+        self.mode, self.format = MODES[self.task.action], FORMATS[observation]
+        self.action_space, self.observation_space = self.mode.space(), self.format.space()
+        self.encode, self.decode = self.mode.encode, self.format.decode
+        self.mask_size = self.mode.mask_size
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """(…, n) int8 mask of the choices of a discrete action space, copied.
@@ -119,10 +86,9 @@ class Interface:
         Raises:
             AttributeError: The action is continuous.
         """
-        if not self.has_mask:
+        if not self.mask_size:
             raise AttributeError("the continuous action has no mask")
-        n = actions.DISCRETE_ACTIONS if self.task.action == "discrete" else actions.MASK_SIZE
-        return mask[..., :n].copy()
+        return mask[..., : self.mask_size].copy()
 
 
 def _task_of(settings: dict[str, Any]) -> Task:
@@ -137,81 +103,63 @@ def _task_of(settings: dict[str, Any]) -> Task:
         raise ValueError(describe(error, Task, [("arguments", settings)])) from None
 
 
-def _action_space(mode: ActionMode) -> spaces.Space[Any]:
-    if mode == "continuous":
-        return spaces.Box(-1.0, 1.0, (2,), np.float32)
-    if mode == "discrete":
-        return spaces.Discrete(actions.DISCRETE_ACTIONS)
-    return spaces.MultiDiscrete(list(actions.CHOICES))
+@dataclass(frozen=True)
+class Setup:
+    """What a face is told of its markets, checked; `MarketMakingEnv` describes each argument."""
+
+    scenario: Source = "calm"
+    overrides: Mapping[str, Any] | None = None
+    action: ActionMode = "continuous"
+    observation: str = "flat"
+    reward: str | Mapping[str, Any] = "inventory"
+    latency: str | None = None
+    fees: str | Mapping[str, float] | None = None
+    strategies: Strategies = ()
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """From keyword arguments.
+
+        Raises:
+            TypeError: There is no such argument.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in arguments:
+            if name not in names:
+                raise TypeError(f"{name!r} is not one of {', '.join(names)}")
+        return cls(**arguments)
+
+    def interface(self) -> Interface:
+        """How the agent acts, sees and is paid."""
+        return Interface(self.action, self.observation, self.reward)
+
+    def market(self, scenario: Source | None = None) -> Scenario:
+        """The scenario, or another one with the same overrides and shorthands."""
+        return configure(self.scenario if scenario is None else scenario, self.overrides, self.latency, self.fees)
+
+    def company(self, num_envs: int) -> Company:
+        """The strategies that trade beside the agent in each of E markets."""
+        return Company(self.strategies, num_envs)
 
 
-def _observation_space(form: str) -> spaces.Space[Any]:
-    if form == "flat":
-        return spaces.Box(observations.LOW, observations.HIGH, dtype=np.float32)
-    return spaces.Dict(
-        {field.name: spaces.Box(field.low, field.high, (1,), np.float32) for field in observations.FIELDS}
-    )
+def plain_spec(spec: EnvSpec | None) -> EnvSpec | None:
+    """A copy of an environment's specification that JSON can hold: a scenario as its values, a path as text."""
+    if spec is None:
+        return None
+    plain = copy(spec)
+    plain.kwargs = {name: _plain(value) for name, value in spec.kwargs.items()}
+    return plain
 
 
-def check_max_episode_steps(steps: int | None) -> None:
-    """Refuse a limit that would end a session before its first step."""
-    if steps is not None and steps < 1:
-        raise ValueError(f"max_episode_steps must be at least 1, got {steps}")
-
-
-class Episodes:
-    """Which session each environment of a batch is in.
-
-    A reset with a seed begins session 0 of that seed; every further one of the same environment has a seed derived from
-    it and from its number alone, so that environment i of a batch lives through the same sessions as a single one.
-    """
-
-    def __init__(self, num_envs: int) -> None:
-        """Start without seeds."""
-        self.seeds = np.zeros(num_envs, np.uint64)
-        self.numbers = np.full(num_envs, -1, np.int64)
-
-    def seed(self, rows: np.ndarray, seeds: np.ndarray) -> None:
-        """Give environments a seed each; their next session is the first of it."""
-        self.seeds[rows] = seeds
-        self.numbers[rows] = -1
-
-    def begin(self, batch: Batch, rows: np.ndarray) -> None:
-        """Begin the next session of environments."""
-        self.numbers[rows] += 1
-        batch.reset(rows, episode_seeds(self.seeds[rows], self.numbers[rows].astype(np.uint64)))
-
-
-def info_of(batch: Batch, row: int, interface: Interface) -> dict[str, Any]:
-    """Diagnostics of one environment: flat, scalar, the same keys at every step.
-
-    The figures are the exchange's own, for people and evaluation; what the agent may know is in the observation.
-    """
-    state = batch.out.state[row, 0]
-    info: dict[str, Any] = {name: float(state[STATE_INDEX[name]]) for name in INFO_STATE}
-    for i, part in enumerate(PARTS):
-        info[f"reward/{part}"] = float(batch.out.parts[row, 0, i])
-    if interface.has_mask:
-        info["action_mask"] = interface.mask(batch.out.mask[row, 0])
-    return info
-
-
-def vector_info_of(batch: Batch, interface: Interface, present: np.ndarray | None = None) -> dict[str, Any]:
-    """The same for all environments, in Gymnasium's form: an array and a mask of who has it, for each key.
-
-    Args:
-        batch: The markets.
-        interface: What they show.
-        present: (E,) bool, who is asked about; all by default.
-    """
-    present = np.ones(batch.num_envs, dtype=bool) if present is None else present
-    info: dict[str, Any] = {}
-    for name in INFO_STATE:
-        info[name] = batch.out.state[:, 0, STATE_INDEX[name]].copy()
-    for i, part in enumerate(PARTS):
-        info[f"reward/{part}"] = batch.out.parts[:, 0, i].copy()
-    if interface.has_mask:
-        info["action_mask"] = interface.mask(batch.out.mask[:, 0])
-    for name in list(info):
-        info[f"_{name}"] = present
-    return info
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return value

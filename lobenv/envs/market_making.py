@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from lobenv.engine.batch import Batch, Snapshot
-from lobenv.envs.interface import Episodes, Interface, Source, configure, info_of
+from lobenv.engine.store import Snapshot
+from lobenv.envs.face import Face
+from lobenv.envs.interface import Setup
+from lobenv.envs.pictures import METADATA
+from lobenv.envs.sessions import Sessions
 from lobenv.market.tables import RUNNING
-from lobenv.roles.maker.task import ActionMode
-from lobenv.scenario.config import Scenario
-
-ROW = np.zeros(1, np.int64)
+from lobenv.scenario.loading import Source
 
 
-class MarketMakingEnv(gym.Env[Any, Any]):
+class MarketMakingEnv(Face, gym.Env[Any, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]  spec
     """Quote both sides of a limit order book, earn the spread, and do not get run over.
 
     ## Description
@@ -34,8 +34,8 @@ class MarketMakingEnv(gym.Env[Any, Any]):
     | `multidiscrete` | `MultiDiscrete([8, 8, 3, 3])` | bid and ask: 0, 1, 2, 3, 5, 8 or 12 ticks behind the touch, or no quote; bid and ask size: 1, 2 or 3 lots |
 
     Quotes are post-only and are clamped so as not to cross the visible touch. A quote whose price does not change keeps its
-    place in the queue. A side that would breach the inventory cap is not quoted. The discrete modes give an int8
-    `action_mask` in `info` and `action_masks()` for MaskablePPO.
+    place in the queue. A side that would breach the inventory cap is not quoted. A continuous action beyond an end of its range
+    is taken for that end. The discrete modes give an int8 `action_mask` in `info` and `action_masks()` for MaskablePPO.
 
     ## Observation Space
     A finite float32 `Box`, or with `observation="dict"` a `Dict` of its columns. `lobenv.roles.maker.observation.FIELDS` gives every
@@ -83,118 +83,123 @@ class MarketMakingEnv(gym.Env[Any, Any]):
     | `reward` | str or mapping | `"inventory"` | reward mode, or the fields of `lobenv.roles.maker.task.Reward` |
     | `latency` | str | `None` | latency profile: none, colo, metro, cross_country_microwave, cross_country_fibre, leo, geo, retail |
     | `fees` | str or mapping | `None` | none, nasdaq, inverted, crypto, or the fields of `lobenv.scenario.config.Fees` |
-    | `render_mode` | str | `None` | `"ansi"` or `"rgb_array"` |
-
-    ```python
-    env = gym.make("lobenv:Sentinel-MM-v0", scenario="volatile", latency="colo", overrides={"agents.retail.count": 80})
-    ```
+    | `strategies` | sequence of `Strategy`, or a function that gives one | `()` | who else trades in the market, written in Python |
+    | `render_mode` | str | `None` | `"ansi"`, or with Pillow `"rgb_array"` |
 
     `reset(options={"scenario": …})` changes the market from that session on.
 
+    ## Info
+    NumPy scalars, the exchange's own picture, for people and evaluation: `pnl`, `cash`, `fees` [$], `inventory` [shares], `mid`,
+    `best_bid`, `best_ask` [ticks, NaN while the side is empty], the parts of the reward, `killed` (1 after the kill switch), and `seed`, that of
+    the market: `reset(seed=int(info["seed"]))` plays it again, also where no seed was given.
+
+    ## Example
+    >>> import gymnasium as gym
+    >>> import numpy as np
+    >>> env = gym.make("lobenv:Sentinel-MM-v0", latency="colo", overrides={"session.duration_s": 30.0})
+    >>> observation, info = env.reset(seed=7)
+    >>> observation.shape, int(info["seed"])
+    ((35,), 7)
+    >>> at_the_touch, no_quote = -1.0, 1.0
+    >>> observation, reward, terminated, truncated, info = env.step(np.array([at_the_touch, no_quote], np.float32))
+    >>> terminated, truncated, float(info["inventory"])
+    (False, False, 0.0)
+    >>> kept = env.unwrapped.snapshot()
+    >>> steps = [env.step(env.action_space.sample()) for _ in range(59)]
+    >>> steps[-1][2]
+    True
+    >>> env.unwrapped.restore(kept)
+    >>> env.step(np.zeros(2, np.float32))[2]
+    False
+
+    A strategy of one's own trades beside the agent:
+
+    >>> from lobenv.simulation import Strategy
+    >>> class Lifter(Strategy):
+    ...     timer_interval_s = 1.0
+    ...     def on_timer(self, market):
+    ...         market.buy(None, 100, "market")
+    >>> env = gym.make("lobenv:Sentinel-MM-v0", strategies=[Lifter()])
+
     ## Vectorized environment
     `gym.make_vec("lobenv:Sentinel-MM-v0", num_envs=256)` runs on the same compiled core. Row i of `reset(seed=s)` equals the
-    single environment with seed s + i, bit for bit.
+    single environment with seed s + i, bit for bit. There `strategies` is a function that gives new ones for each market.
 
     ## Version History
     - v0: initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}  # noqa: RUF012  Gymnasium has it on instances too
+    metadata: dict[str, Any] = {**METADATA}  # noqa: RUF012  Gymnasium has it on instances too
 
-    def __init__(
-        self,
-        scenario: Source = "calm",
-        overrides: Mapping[str, Any] | None = None,
-        action: ActionMode = "continuous",
-        observation: str = "flat",
-        reward: str | Mapping[str, Any] = "inventory",
-        latency: str | None = None,
-        fees: str | Mapping[str, float] | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        """Build the market; the first reset starts it."""
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode: {render_mode!r} is not one of {', '.join(self.metadata['render_modes'])}")
-        self._settings = (overrides, latency, fees)
-        self.interface = Interface(action, observation, reward)
+    def __init__(self, scenario: Source = "calm", *, render_mode: str | None = None, **arguments: Any) -> None:
+        """Build the market; the first reset starts it.
+
+        Args:
+            scenario: The market, like all arguments as the table above says.
+            render_mode: See there.
+            **arguments: `overrides`, `action`, `observation`, `reward`, `latency`, `fees`, `strategies`.
+
+        Raises:
+            ValueError: One of them is not allowed; one line.
+            TypeError: There is no such argument.
+        """
+        self.sessions = Sessions(Setup.of({"scenario": scenario, **arguments}), render_mode=render_mode)
+        self.render_mode = render_mode
         self.action_space = self.interface.action_space
         self.observation_space = self.interface.observation_space
-        self.render_mode = render_mode
-        self.batch = Batch(configure(scenario, *self._settings), task=self.interface.task)
-        self._episodes = Episodes(1)
-        self._history: list[np.ndarray] = []
-
-    @property
-    def scenario(self) -> Scenario:
-        """The market."""
-        return self.batch.scenario
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a session.
 
         Args:
-            seed: Of the market, at least 0. Without one, the next session of the last seed begins.
+            seed: Of the market, at least 0; more than 64 bits are folded. Without one, the next session of the last
+                seed begins.
             options: `scenario`: another market, from this session on.
 
         Returns:
             Observation and info.
-        """
-        super().reset(seed=seed)
-        self._read_options(options or {})
-        if seed is not None:
-            self._episodes.seed(ROW, np.array([seed], np.uint64))
-        elif self._episodes.numbers[0] < 0:
-            self._episodes.seed(ROW, self.np_random.integers(2**63, size=1, dtype=np.uint64))
-        self._episodes.begin(self.batch, ROW)
-        self._history = []
-        self._remember()
-        return self._observation(), info_of(self.batch, 0, self.interface)
 
-    def _read_options(self, options: dict[str, Any]) -> None:
-        unknown = sorted(set(options) - {"scenario"})
-        if unknown:
-            raise ValueError(f"options: {unknown[0]!r} is not one of scenario")
-        if "scenario" in options:
-            scenario = configure(options["scenario"], *self._settings)
-            if scenario != self.scenario:
-                self.batch.close()
-                self.batch = Batch(scenario, task=self.interface.task)
+        Raises:
+            ValueError: A seed or an option is not allowed; the session goes on.
+        """
+        plan = self.sessions.plan(seed, options, ("scenario",))
+        super().reset(seed=None if seed is None else int(seed))
+        self.sessions.reset(plan, lambda: self.np_random)
+        return self.sessions.observation(0), self.sessions.info(0)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Carry out an action and go on to the next decision.
 
         Raises:
             gymnasium.error.ResetNeeded: There is no running session.
-            ValueError: The action is not of the action space.
+            ValueError: The action has another shape than the space's, is not finite, or is none of its choices. A
+                continuous action beyond an end of its range is taken for that end.
+            lobenv.engine.batch.InterruptedMarketError: The last step did not come to its end, by Ctrl-C or an error.
         """
-        if self.batch.out.session[0, 0] != RUNNING:
-            raise gym.error.ResetNeeded("the session has not begun or is over: call reset()")
-        self.batch.step(self.interface.encode(action, 1))
-        self._remember()
-        terminated = bool(self.batch.out.session[0, 0] != RUNNING)
-        info = info_of(self.batch, 0, self.interface)
-        return self._observation(), float(self.batch.out.reward[0, 0]), terminated, False, info
+        sessions = self.sessions
+        sessions.step_alone(sessions.interface.encode(action, 1))
+        out = sessions.batch.out
+        terminated = out.session.item(0, 0) != RUNNING
+        return sessions.observation(0), out.reward.item(0, 0), terminated, False, sessions.info(0)
 
-    def _observation(self) -> Any:
-        return self.interface.decode(self.batch.out.observation[0, 0])
-
-    def _remember(self) -> None:
-        if self.render_mode is not None:
-            self._history.append(self.batch.out.state[0, 0].copy())
-
-    def action_masks(self) -> np.ndarray:
-        """Mask of the discrete modes as sb3-contrib wants it: (n,) bool."""
-        return self.interface.mask(self.batch.out.mask[0, 0]).astype(bool)
+    @property
+    def action_masks(self) -> Callable[[], np.ndarray]:
+        """Where the action is discrete, what gives its mask as sb3-contrib wants it: (n,) bool."""
+        masks = self.sessions.masks_of_rows()
+        return lambda: masks()[0]
 
     def snapshot(self) -> Snapshot:
         """The whole state of the market, to be restored as often as one likes, also in another process."""
-        return self.batch.snapshot()
+        return self.sessions.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put the market back to where it was; it continues bit for bit."""
-        self.batch.restore(snapshot)
-        self._history = []
-        self._remember()
+        """Put the market back to where it was; it goes on bit for bit, and so do the sessions that follow.
+
+        Raises:
+            lobenv.engine.store.SnapshotError: It is of another scenario, with other strategies, or of another action or
+                reward mode.
+        """
+        self.sessions.restore(snapshot)
 
     def render(self) -> Any:
         """Draw the market as it stands, in the mode chosen at construction.
@@ -205,12 +210,7 @@ class MarketMakingEnv(gym.Env[Any, Any]):
         if self.render_mode is None:
             gym.logger.warn("no render_mode was given to gym.make, so there is nothing to render")
             return None
-        if not self._history:
-            raise gym.error.ResetNeeded("there is nothing to render before reset()")
-        from lobenv.envs.render import render_ansi, render_rgb
-
-        draw = render_ansi if self.render_mode == "ansi" else render_rgb
-        return draw(self.batch.market(), self.scenario, np.array(self._history))
+        return self.sessions.draw(0)
 
     def close(self) -> None:
         """Let the threads go."""

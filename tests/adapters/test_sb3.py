@@ -14,12 +14,13 @@ import gymnasium as gym
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize, VecVideoRecorder
 
 from lobenv.adapters.sb3 import SB3VecEnv
 from lobenv.engine.step import advance
 from lobenv.roles.maker.observation import FIELDS
 from tests.envs.rollouts import LIVELY, STEPS, STILL, Step, make, near_touch, play, rollout
+from tests.envs.test_strategies import several
 
 SEED = 31
 HASTY = {"session.duration_s": 5.0, "session.warm_up_s": 2.0}  # ten steps
@@ -201,7 +202,7 @@ def test_attributes_are_those_of_all_markets():
         envs.set_attr("full_info", False, indices=[0])
     with pytest.raises(AttributeError):
         envs.get_attr("charm")
-    with pytest.raises(AttributeError, match="'charm' is not one of action_masks, snapshot, restore"):
+    with pytest.raises(AttributeError, match="'charm' is not one of action_masks, snapshot, restore, render"):
         envs.env_method("charm")
     assert envs.env_is_wrapped(VecMonitor) == [False] * 3
 
@@ -219,6 +220,106 @@ def test_a_market_is_put_back_by_method():
     assert rewards[1] == expected[1][1]
 
 
+def test_a_method_touches_only_the_markets_that_are_named():
+    envs, _ = started(max_episode_steps=30)
+    play(envs, [near_touch(1, 3)] * 2)
+    snapshot = envs.env_method("snapshot", indices=0)[0]
+    play(envs, [near_touch(2, 3)] * 2)
+    before = envs.env_method("snapshot")
+    envs.env_method("restore", snapshot, indices=[2])
+    after = envs.env_method("snapshot")
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False]
+    assert after[2] == snapshot
+
+
+# ------------------------------------------------------------ pictures and options
+
+
+def test_pictures_of_all_markets_are_tiled_and_recorded(tmp_path):
+    pytest.importorskip("PIL")
+    envs, _ = started(render_mode="rgb_array", overrides=HASTY)
+    images = envs.get_images()
+    single = make(render_mode="rgb_array", overrides=HASTY)
+    single.reset(seed=SEED + 2)
+    assert len(images) == 3
+    assert np.array_equal(images[2], single.render())
+    height, width, _ = images[0].shape
+    assert envs.render().shape == (2 * height, 2 * width, 3)
+    pytest.importorskip("moviepy")
+    recorded = VecVideoRecorder(envs, str(tmp_path), record_video_trigger=lambda step: step == 0, video_length=4)
+    recorded.reset()
+    for step in range(6):
+        recorded.step(near_touch(step, 3))
+    recorded.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
+
+
+def test_there_are_no_pictures_without_a_mode_and_texts_are_asked_for_by_method():
+    assert started()[0].get_images() == [None] * 3
+    envs, _ = started(render_mode="ansi")
+    single = make(render_mode="ansi")
+    single.reset(seed=SEED + 1)
+    assert envs.env_method("render", indices=1) == [single.render()]
+
+
+def test_another_scenario_is_set_for_the_next_reset_and_stays():
+    envs, _ = started()
+    envs.set_options({"scenario": STILL})
+    assert envs.scenario.name == "lively", "not before the reset"
+    envs.seed(SEED)
+    observations = envs.reset()
+    expected = started(scenario=STILL)[1]
+    assert observations.tobytes() == expected.tobytes()
+    envs.reset()
+    assert envs.scenario.opening == started(scenario=STILL)[0].scenario.opening
+    envs.set_options([{"scenario": LIVELY}] * 3)
+    envs.reset()
+    assert envs.scenario.name == "lively"
+    envs.set_options(None)
+    envs.reset()
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"scenario": "calmm"}, "calm"),
+    ({"market": "calm"}, "options: 'market' is not one of scenario"),
+    ({"reset_mask": np.ones(3, bool)}, "options: 'reset_mask' is not one of scenario"),
+    ([{"scenario": "calm"}, {"scenario": "volatile"}, {}], "options must be the same for all 3 markets"),
+    ([{"scenario": "calm"}], "options must be the same for all 3 markets"),
+])  # fmt: skip
+def test_options_that_cannot_be_kept_are_refused_in_one_line_and_nothing_is_lost(options, message):
+    envs, _ = started()
+    before = envs.env_method("snapshot")
+    with pytest.raises(ValueError, match=message) as caught:
+        envs.set_options(options)
+    assert "\n" not in str(caught.value)
+    assert envs.env_method("snapshot") == before
+    envs.reset()
+    assert envs.scenario.name == "lively"
+
+
+@pytest.mark.parametrize("seed", [1.5, -1, True])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    envs, _ = started()
+    with pytest.raises(ValueError, match=r"^seed must be"):
+        envs.seed(seed)
+    envs.reset()
+
+
+def test_a_seed_of_any_size_is_taken():
+    envs, observations = started(seed=2**64 - 1)
+    single = make()
+    assert observations[1].tobytes() == single.reset(seed=2**64)[0].tobytes()
+    assert len({int(info["seed"]) for info in envs.reset_infos}) == 3
+
+
+def test_a_strategy_plays_in_every_market():
+    envs, observations = started(strategies=several)
+    single = make(strategies=several)
+    assert observations[2].tobytes() == single.reset(seed=SEED + 2)[0].tobytes()
+    action = near_touch(1, 3)
+    assert envs.step(action)[0][2].tobytes() == single.step(action[2])[0].tobytes()
+
+
 def test_a_step_before_the_first_reset_is_refused():
     with pytest.raises(gym.error.ResetNeeded):
         batch().step(near_touch(1, 3))
@@ -230,6 +331,9 @@ def test_wrong_arguments_are_refused_in_one_line():
         ({"max_episode_steps": 0}, "max_episode_steps must be at least 1"),
         ({"latency": "pigeon"}, "metro"),
         ({"action": "torque"}, "continuous"),
+        ({"render_mode": "hologram"}, "ansi, rgb_array"),
+        ({"threads": 1.5}, "threads must be a whole number"),
+        ({"max_episode_steps": True}, "max_episode_steps must be a whole number"),
     ):
         with pytest.raises(ValueError, match=message) as caught:
             SB3VecEnv(**{"scenario": STILL, **arguments})

@@ -26,6 +26,7 @@ SLOW_MS = 300.0
 
 SHORT: dict[str, Any] = {"session.duration_s": 20.0, "session.warm_up_s": 5.0}
 STEPS = 40
+BRIEF: dict[str, Any] = {**SHORT, "session.duration_s": 4.0}
 
 # A busy market, in which quotes near the touch are filled every few seconds, whatever the presets are tuned to.
 LIVELY: dict[str, Any] = {
@@ -68,7 +69,7 @@ class Step(NamedTuple):
 def make(**settings: Any) -> MarketMakingEnv:
     """An environment of short sessions without wrappers, in the lively market by default."""
     overrides = {**SHORT, **settings.pop("overrides", {})}
-    return MarketMakingEnv(settings.pop("scenario", LIVELY), overrides, **settings)
+    return MarketMakingEnv(settings.pop("scenario", LIVELY), overrides=overrides, **settings)
 
 
 def sampled(space: gym.Space[Any], seed: int, steps: int) -> list[Any]:

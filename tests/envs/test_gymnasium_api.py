@@ -6,13 +6,24 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
 
 from lobenv import MARKET_MAKING
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.roles.maker.observation import FIELDS, INDEX
 from lobenv.scenario import load, presets
-from tests.envs.rollouts import SHORT, STEPS, STILL, advance, digest, make, near_touch, own_account, rollout, sampled
+from tests.envs.rollouts import (
+    SHORT,
+    STEPS,
+    STILL,
+    advance,
+    digest,
+    fresh_process,
+    make,
+    near_touch,
+    own_account,
+    rollout,
+    sampled,
+)
 
 ACTIONS = ("continuous", "discrete", "multidiscrete")
 OBSERVATIONS = ("flat", "dict")
@@ -69,32 +80,8 @@ def test_the_info_has_the_same_plain_keys_at_every_step():
         steps = rollout(env, sampled(env.action_space, 3, STEPS), seed=1)
         assert all(list(step.info) == list(steps[0].info) for step in steps)
         plain = [value for name, value in steps[-1].info.items() if name != "action_mask"]
-        assert all(type(value) is float for value in plain)
+        assert all(isinstance(value, np.generic) for value in plain)
         assert ("action_mask" in steps[0].info) == (action != "continuous")
-
-
-def test_a_time_limit_truncates():
-    env = gym.make(MARKET_MAKING, overrides=SHORT, max_episode_steps=7)
-    steps = rollout(env, near_touch(1, STEPS), seed=1)
-    assert len(steps) == 8
-    assert (steps[-1].terminated, steps[-1].truncated) == (False, True)
-
-
-def test_episode_statistics_are_recorded():
-    env = RecordEpisodeStatistics(gym.make(MARKET_MAKING, overrides=SHORT))
-    steps = rollout(env, near_touch(1, STEPS), seed=1)
-    assert steps[-1].info["episode"]["l"] == STEPS
-    assert steps[-1].info["episode"]["r"] == pytest.approx(sum(step.reward for step in steps), abs=1e-5)
-
-
-def test_a_video_is_recorded(tmp_path):
-    pytest.importorskip("moviepy")
-    overrides = {**SHORT, "session.duration_s": 3.0}
-    env = gym.make(MARKET_MAKING, overrides=overrides, render_mode="rgb_array")
-    env = RecordVideo(env, str(tmp_path / "videos"), episode_trigger=lambda episode: True)
-    assert len(rollout(env, near_touch(1, 6), seed=1)) == 7
-    env.close()
-    assert [path.suffix for path in (tmp_path / "videos").iterdir()] == [".mp4"]
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
@@ -192,21 +179,66 @@ def test_a_scenario_without_a_single_decision_is_refused():
         MarketMakingEnv(scenario={**STILL, "session": {"duration_s": 0.2}})
 
 
-# ------------------------------------------------------------ order of calls
+def test_an_action_of_the_wrong_kind_is_refused_and_the_session_goes_on():
+    env, twin = make(), make()
+    actions = near_touch(1, 6)
+    rollout(env, actions[:3], seed=1)
+    rollout(twin, actions[:3], seed=1)
+    for wrong in (np.zeros(3), [np.nan, 0.0], "up", None):
+        with pytest.raises(ValueError, match=r"^action must"):
+            env.step(wrong)
+    assert digest(advance(env, actions[3:])) == digest(advance(twin, actions[3:]))
 
 
-def test_a_step_before_the_first_reset_is_refused():
-    with pytest.raises(gym.error.ResetNeeded):
-        make().step(np.zeros(2, np.float32))
+def test_a_continuous_action_beyond_an_end_of_its_range_is_taken_for_that_end():
+    beyond, ends = make(), make()
+    outside = [np.array(pair) for pair in ((2.0, 0.0), (-3.0, -1.5), (-1.1, 7.0), (1e300, -1e300))]
+    assert digest(rollout(beyond, outside, seed=1)) == digest(rollout(ends, np.clip(outside, -1.0, 1.0), seed=1))
 
 
-def test_a_step_after_the_end_is_refused_until_a_reset():
-    env = make()
-    assert rollout(env, near_touch(1, STEPS), seed=1)[-1].terminated
-    with pytest.raises(gym.error.ResetNeeded):
-        env.step(np.zeros(2, np.float32))
-    env.reset()
-    env.step(np.zeros(2, np.float32))
+def test_masks_are_there_only_where_the_action_is_discrete():
+    for action in ACTIONS:
+        env = make(action=action)
+        assert hasattr(env, "action_masks") == (action != "continuous")
+        assert gym.make(MARKET_MAKING, action=action).has_wrapper_attr("action_masks") == (action != "continuous")
+    env.reset(seed=1)
+    assert env.action_masks().dtype == bool
+    assert env.action_masks().tolist() == env.reset(seed=1)[1]["action_mask"].astype(bool).tolist()
+
+
+def test_the_touch_of_an_empty_side_is_nan():
+    env = make(scenario={"opening": {"levels": 0}, "session": {"duration_s": 10.0, "warm_up_s": 1.0}})
+    _, info = env.reset(seed=1)
+    assert np.isnan(info["best_bid"])
+    assert np.isnan(info["best_ask"])
+
+
+def test_the_kill_switch_is_told():
+    env = make(overrides={"maker.loss_limit": 0.01, "session.duration_s": 60.0})
+    steps = rollout(env, near_touch(1, 120), seed=1)
+    assert steps[-1].terminated
+    assert [int(step.info["killed"]) for step in steps] == [0] * (len(steps) - 1) + [1]
+
+
+WITHOUT_PILLOW = """
+import sys
+sys.modules["PIL"] = None
+import gymnasium as gym
+from gymnasium.utils.env_checker import check_env
+from gymnasium.error import DependencyNotInstalled
+from tests.envs.rollouts import BRIEF
+env = gym.make("lobenv:Sentinel-MM-v0", overrides=BRIEF)
+assert env.metadata["render_modes"] == ["ansi"]
+check_env(env.unwrapped)
+try:
+    gym.make("lobenv:Sentinel-MM-v0", render_mode="rgb_array")
+except DependencyNotInstalled as error:
+    print(error)
+"""
+
+
+def test_without_pillow_the_checks_pass_and_pictures_say_what_to_install():
+    assert 'pip install "lobenv[render]"' in fresh_process(WITHOUT_PILLOW)
 
 
 def test_closing_twice_does_no_harm_and_a_closed_environment_can_be_reset():

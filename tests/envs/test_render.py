@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from lobenv.engine.batch import Batch, maker_of
 from lobenv.envs.render import Painter, render_ansi, render_rgb
 from lobenv.envs.render import painter as layout
-from lobenv.envs.render.frame import own_fills, own_quote, read_frame, touch_of
+from lobenv.envs.render.frame import own_fills, own_quote, read_frame
 from lobenv.envs.render.scales import decimals_of, dollars, multiples, nice_ceiling, number, widened
 from lobenv.envs.render.text import spark
 from lobenv.market.tables import CLOSED, HALTED, NONE, OPEN, RESTING, SLOT_BITS, World
 from lobenv.roles.maker.reward import STATE_INDEX, STATE_WIDTH
+from lobenv.roles.maker.table import maker_of as record_of
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Scenario
 
@@ -55,7 +56,7 @@ class Market:
             level["tail"] = self._slot
             level["qty"] += qty
             if place == own:
-                self.world.externals[0]["quote_id"][column] = order["id"]
+                record_of(self.world, 0)["quote_id"][column] = order["id"]
             self._slot += 1
         shown = self.world.books[0]["shown"]
         if side * (price - shown[column]) > 0:
@@ -105,7 +106,7 @@ def episode(steps=300, seed=0):
     rows[:, STATE_INDEX["ask"]] = np.where(rng.random(steps) < 0.8, 10_006 + moves, np.nan)
     rows[:, STATE_INDEX["inventory"]] = 100 * rng.integers(-1, 2, steps).cumsum()
     rows[:, STATE_INDEX["pnl"]] = rng.normal(size=steps).cumsum()
-    rows[50:60, STATE_INDEX["best_ask"]] = BASE + LADDER_WIDTH
+    rows[50:60, STATE_INDEX["best_ask"]] = math.nan
     rows[50:60, STATE_INDEX["mid"]] = rows[50:60, STATE_INDEX["best_bid"]]
     return rows
 
@@ -149,7 +150,7 @@ def test_own_quote_beyond_the_ladder_takes_its_last_row():
 
 def test_empty_side_is_said_and_leaves_no_spread():
     market = Market().rest(1, 10_000, 100)
-    lines = market.text(np.array([state(mid=10_000, best_ask=BASE + LADDER_WIDTH)]))
+    lines = market.text(np.array([state(mid=10_000, best_ask=math.nan)]))
     assert "no asks" in lines[11]
     assert "no bids" not in "\n".join(lines)
     assert lines[1].endswith("no spread")
@@ -255,14 +256,6 @@ def test_looking_changes_nothing():
 # ---------------------------------------------------------------- what is read
 
 
-def test_touch_is_nan_where_a_side_was_empty():
-    low, high = BASE - 1, BASE + LADDER_WIDTH
-    rows = [(10, 14, 12.0), (10, high, 10.0), (low, 14, 14.0), (low, high, 11.0)]
-    bids, asks = touch_of(np.array([state(best_bid=b, best_ask=a, mid=m) for b, a, m in rows]))
-    assert np.array_equal(bids, [10, 10, np.nan, np.nan], equal_nan=True)
-    assert np.array_equal(asks, [14, np.nan, 14, np.nan], equal_nan=True)
-
-
 @pytest.mark.parametrize(
     ("values", "width", "line"),
     [
@@ -364,7 +357,7 @@ def test_bar_shows_own_shares_where_they_stand_in_the_queue(painter):
 
 def test_ladder_without_own_quotes_has_no_bright_bar(painter):
     market = quoted()
-    market.world.externals[0]["quote_id"] = 0
+    record_of(market.world, 0)["quote_id"] = 0
     picture = painter.paint(market.world, NOW)
     box = (layout.BAR_LEFT, layout.ASKS_Y, layout.BAR_RIGHT, layout.FILLS_Y)
     assert pixels(picture, layout.BUY, *box) == pixels(picture, layout.SELL, *box) == 0

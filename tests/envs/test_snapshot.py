@@ -11,6 +11,7 @@ import pytest
 
 from lobenv import MARKET_MAKING
 from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.store import Snapshot
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.scenario import load
 from tests.envs.rollouts import LIVELY, STEPS, advance, digest, fresh_process, make, near_touch, play, rollout, sampled
@@ -62,13 +63,45 @@ def test_a_snapshot_can_be_restored_in_an_environment_that_was_never_reset():
     assert digest(advance(other, ACTIONS[HALF:])) == digest(advance(env, ACTIONS[HALF:]))
 
 
-def test_a_restored_environment_goes_on_with_its_own_series_of_sessions():
+def test_a_restored_environment_goes_on_with_the_series_of_sessions_of_the_snapshot():
     env, other = in_mid_episode(seed=4), make()
+    env.reset()
+    advance(env, ACTIONS[:3])
+    snapshot = env.snapshot()
     rollout(other, [], seed=77)
+    other.restore(snapshot)
+    series = [digest(rollout(env, ACTIONS[:5])) for _ in range(2)]
+    assert [digest(rollout(other, ACTIONS[:5])) for _ in range(2)] == series
+
+
+def test_a_snapshot_through_a_file_keeps_the_series(tmp_path):
+    env, other = in_mid_episode(seed=2**64 - 1), make()
+    env.snapshot().save(tmp_path / "kept.npz")
+    other.restore(Snapshot.load(tmp_path / "kept.npz"))
+    assert digest(rollout(other, ACTIONS[:5])) == digest(rollout(env, ACTIONS[:5]))
+
+
+@pytest.mark.parametrize("settings", [
+    {"action": "discrete"},
+    {"reward": "pnl"},
+    {"reward": {"inventory_aversion": 0.02}},
+])  # fmt: skip
+def test_the_snapshot_of_another_way_to_act_or_to_be_paid_is_refused_and_nothing_changes(settings):
+    env, other = in_mid_episode(), make(**settings)
+    other.reset(seed=1)
+    before = env.snapshot()
+    with pytest.raises(ValueError, match="another way to act or to be paid") as caught:
+        env.restore(other.snapshot())
+    assert "\n" not in str(caught.value)
+    assert env.snapshot() == before
+    assert digest(rollout(env, ACTIONS[:5])) == digest(rollout(in_mid_episode(), ACTIONS[:5]))
+
+
+def test_the_snapshot_of_another_observation_form_is_welcome():
+    env, other = in_mid_episode(), make(observation="dict")
     other.restore(env.snapshot())
-    twin = make()
-    rollout(twin, [], seed=77)
-    assert digest(rollout(other, ACTIONS[:5])) == digest(rollout(twin, ACTIONS[:5]))
+    expected, found = env.step(ACTIONS[0]), other.step(ACTIONS[0])
+    assert np.concatenate(list(found[0].values())).tobytes() == expected[0].tobytes()
 
 
 def test_the_snapshot_of_an_ended_session_needs_a_reset():

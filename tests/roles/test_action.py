@@ -11,10 +11,10 @@ import pytest
 from lobenv.envs.market_making import MarketMakingEnv
 from lobenv.envs.vector import MarketMakingVectorEnv
 from lobenv.roles.maker.action import (
+    CHOICES,
     DISCRETE_ACTIONS,
     FLATTEN,
     MASK_SIZE,
-    MULTIDISCRETE,
     NO_QUOTE,
     OFFSETS,
     PAIRS,
@@ -301,7 +301,7 @@ def test_the_multidiscrete_mask_leaves_out_what_the_cap_would_not_let_through():
         lots = float(step.observation[0])
         mask = step.info["action_mask"]
         assert mask.shape == (MASK_SIZE,)
-        sections = np.split(mask, np.cumsum(MULTIDISCRETE)[:-1])
+        sections = np.split(mask, np.cumsum(CHOICES)[:-1])
         for i, side in enumerate((1, -1)):
             room = cap - side * lots
             assert (sections[i][: offsets - 1] == (room > 0)).all()

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 
 from lobenv.market.tables import MILLITICKS
 from lobenv.roles.dispatch import MAKER as MAKER_ROLE
-from lobenv.roles.maker.table import CONTINUOUS, DAMPENED, DISCRETE, INVENTORY, MAKER, MULTIDISCRETE, PNL
+from lobenv.roles.maker.modes import MODES
+from lobenv.roles.maker.table import DAMPENED, INVENTORY, MAKER, PNL
 from lobenv.settings import Frozen, Share
 
 ActionMode = Literal["continuous", "discrete", "multidiscrete"]
 RewardMode = Literal["inventory", "dampened", "pnl"]
-ACTION_MODES = {"continuous": CONTINUOUS, "discrete": DISCRETE, "multidiscrete": MULTIDISCRETE}
 REWARD_MODES = {"inventory": INVENTORY, "dampened": DAMPENED, "pnl": PNL}
 
 
@@ -87,7 +87,7 @@ class MakerRole:
     def write(self, record: np.ndarray) -> None:
         """Fill the MAKER record, in place."""
         reward = self.task.reward
-        record["action_mode"] = ACTION_MODES[self.task.action]
+        record["action_mode"] = MODES[self.task.action].number
         record["reward_mode"] = REWARD_MODES[reward.mode]
         record["order_size"] = self.order_size
         record["inventory_cap"] = self.inventory_cap
