@@ -61,7 +61,7 @@ class Options:
     fees: str | None = None
     """Fee schedule of all books; by default the scenario's."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     quick: bool = False
     """A look in seconds: 4 seeds."""
     batch: int | None = None

@@ -72,7 +72,7 @@ class Options:
     fees: tuple[str, ...] = ()
     """Fee schedules, each with every scenario and latency; by default the scenarios' own."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     num_envs: int | None = None
     """Markets stepped at once, shared out equally among the combinations of scenario, latency and fees."""
     learning_rate: float | None = None

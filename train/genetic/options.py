@@ -60,7 +60,7 @@ class Options:
     fees: tuple[str, ...] = ()
     """Fee schedules, each with every scenario; by default the scenarios' own."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     fields: tuple[str, ...] = ()
     """With trees, the observation fields that a formula may use, by default all."""
     height: int = 7
