@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
 SPOONER_PAIRS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (1, 3), (3, 1), (2, 5), (5, 2))
@@ -108,7 +109,7 @@ class Maker:
     mids: list[float] = field(default_factory=list)  # at each view
     quotes: dict[int, Quote] = field(default_factory=lambda: {side: Quote() for side in SIDES})
     position: int = 0  # shares, as reported
-    cost: float = 0.0  # of it, at average cost [ticks x shares]
+    cost: int = 0  # of it, at average cost [thousandths of a tick x shares]
     last: Account = field(default_factory=lambda: Account(0, 0.0, 0.0, 0.0))
 
     # What it hears
@@ -125,11 +126,11 @@ class Maker:
         before = self.position
         self.position += side * qty
         if before * side >= 0:
-            self.cost += side * price * qty
+            self.cost += side * price * 1000 * qty
         elif qty < abs(before):
-            self.cost *= 1.0 - qty / abs(before)
+            self.cost -= math.floor(Fraction(self.cost, abs(before))) * qty  # money is whole
         else:
-            self.cost = self.position * price
+            self.cost = self.position * price * 1000
 
     def _update(self, quote: Quote, report: Report) -> None:
         rests_on = report.says in (ACCEPTED, MOVED) or (report.says == REFUSED and report.left > 0)
@@ -157,7 +158,7 @@ class Maker:
             **self._own_quotes(view),
             **self._book(view),
             **self._past(),
-            "unrealised": (self.position * self.mid - self.cost) / self.terms.lot,
+            "unrealised": (self.position * self.mid - self.cost / 1000) / self.terms.lot,
             "view_age": (now_ns - view.time_ns) / 1e6,
             "halted": float(view.is_halted),
         }

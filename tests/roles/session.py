@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from lobenv.engine.batch import Batch
-from lobenv.engine.step import CONTINUE, STEP
+from lobenv.engine.step import CONTINUE, MADE, STEP
 from lobenv.market.tables import (
-    ENDED,
     GTC,
     HALTED,
     IOC,
@@ -30,6 +29,7 @@ from lobenv.roles.maker.reward import PARTS
 from lobenv.roles.maker.table import maker_of
 from lobenv.roles.maker.task import Task
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.external import External, external_of
 from lobenv.simulation.participants import attended_by
 from tests.reference.maker import CANCEL, MARKET, MOVE, NEW_QUOTE, Account, Maker, Message, Report, Terms, View
 
@@ -50,7 +50,9 @@ class Session:
     """
 
     def __init__(self, scenario: Scenario, task: Task, seed: int) -> None:
-        self.batch = Batch(scenario, task=task, threads=1, attend=attended_by(lambda: []))
+        # With somebody beside it the market does not close when the maker has ended, and can still be looked at.
+        traders = (external_of(scenario, task=task), External("onlooker"))
+        self.batch = Batch(scenario, externals=traders, threads=1, attend=attended_by(lambda: []))
         self.batch.reset(ROW, np.array([seed], np.uint64))
         self.world: World = self.batch.market()
         self.scenario, self.rng = scenario, np.random.default_rng(seed)
@@ -125,10 +127,7 @@ class Session:
             assert self.world.accounts[OWNER, 0][column] - counts[column] == expected
         links = self.scenario.latencies.get(self.scenario.maker.latency)
         assert not lost or (links is not None and links.order_entry.drop > 0)
-        self.batch.step(action[None, None, :], ROW) if False else self._go_on()
-
-    def _go_on(self) -> None:
-        self.batch.run_row(0, CONTINUE, NEVER, decisions=2)
+        self.batch.run_row(0, CONTINUE, NEVER, MADE)
 
     def leaving(self, mark: int) -> list[Message]:
         """The maker's messages that were put on the wire since an event's number, in their order."""
@@ -218,6 +217,3 @@ def random_action(mode: str, rng: np.random.Generator) -> np.ndarray:
     near = np.clip(rng.normal(-0.85, 0.12, 2), -1, 1)
     anywhere = np.float32(rng.uniform(-1, 1, 2)).astype(np.float64)
     return np.select([rng.random(2) < 0.7, rng.random(2) < 0.6], [near, anywhere], rng.choice([-1.0, 1.0, 0.0], 2))
-
-
-__all__ = ["ENDED", "KILLED", "RUNNING", "Session"]

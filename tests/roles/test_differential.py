@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def session(scenario: Any, changes: dict[str, Any], action: Any, reward: Any, se
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["calm", "volatile", "liquidity_shock", "news_jump"])
-@pytest.mark.parametrize(("action", "reward"), itertools.product(ACTIONS, REWARDS))
+@pytest.mark.parametrize(("action", "reward"), list(itertools.product(ACTIONS, REWARDS)))
 def test_in_a_preset_the_kernels_do_what_the_documentation_says(scenario, action, reward):
     played = session(scenario, {}, action, reward)
     played.play(DECISIONS + 1)
@@ -126,9 +126,6 @@ def test_in_little_markets_of_any_make(scenario, action, reward, seed):
 def test_the_twin_notices_a_wrong_message():
     played = session(LIVELY, {}, "continuous", "pnl")
     played.play(3)
-    played.twin.quotes[1].price += 1
+    played.twin.mid += 1.0
     with pytest.raises(AssertionError):
-        for _ in range(5):
-            played.act([-0.9, -0.9])
-            played.compare()
-    assert Counter(played.sent)
+        played.act(np.array([-0.9, -0.9]))
