@@ -67,7 +67,7 @@ class Options:
     fees: Annotated[str | None, default("the scenario's")] = None
     """Fee schedule of all books; by default the scenario's."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     quick: bool = False
     """A look in seconds: 4 seeds."""
     batch: Annotated[int | None, default("up to 128")] = None

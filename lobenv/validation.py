@@ -149,7 +149,9 @@ def _problem(problem: Mapping[str, Any], path: tuple[str | int, ...], parent: _P
 
 def _unknown_key(key: str, model: Any) -> str:
     allowed = sorted(model.model_fields) if _is_model(model) else []
-    return f"unknown key{did_you_mean(key, allowed)}; allowed are {', '.join(allowed)}"
+    elsewhere = getattr(model, "elsewhere", {})
+    hint = f", did you mean {elsewhere[key]}?" if key in elsewhere else did_you_mean(key, allowed)
+    return f"unknown key{hint}; allowed are {', '.join(allowed)}"
 
 
 def _allowed(problem: Mapping[str, Any], key: str, place: _Place) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import keyword
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from lobenv.compiled import JIT_ENABLED
+from lobenv.compiled.choices import check_record, check_rule, name_in
 from lobenv.market.memory import aligned
 from lobenv.market.tables import POISSON
 from lobenv.settings import Frozen, FrozenDict, MessageRate, Microseconds, PositionLimit, Seconds
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
     Intent = str
 else:
     Intent = Literal[INTENTS]
+
+
+PARAMETERS = {"wake": ("world", "agent", "next_wake"), "on_report": ("world", "agent", "message")}  # of a kind's rules
 
 
 class Place(NamedTuple):
@@ -120,36 +121,22 @@ class AgentKind:
     def __post_init__(self) -> None:
         if not (isinstance(self.config, type) and issubclass(self.config, AgentConfig)):
             raise TypeError(f"config must be a subclass of AgentConfig, got {self.config!r}")
-        if not self.name.isidentifier() or self.name != self.name.lower() or keyword.iskeyword(self.name):
-            wanted = 'kind: Literal["lower_case_name"] = "lower_case_name"'
-            raise TypeError(f"{self.config.__name__} must have a field `{wanted}`, got {self.name!r}")
-        _check_record(self.state)
-        _check_rule("wake", self.wake, ("world", "agent", "next_wake"))
-        if self.on_report is not None:
-            _check_rule("on_report", self.on_report, ("world", "agent", "message"))
+        name_in(self.config, "kind")
+        check_record("state", self.state)
+        for rule, function in {"wake": self.wake, **self.rules}.items():
+            check_rule(rule, function, PARAMETERS[rule])
 
     @property
     def name(self) -> str:
         """What scenarios call it."""
-        field = self.config.model_fields.get("kind")
-        return field.default if field is not None and isinstance(field.default, str) else ""
+        return name_in(self.config, "kind")
+
+    @property
+    def rules(self) -> dict[str, Callable[..., Any]]:
+        """The rules that it has, by name."""
+        return {name: rule for name in PARAMETERS if (rule := getattr(self, name)) is not None}
 
     @property
     def state_bytes(self) -> int:
         """Memory of one trader, such that the next record is aligned too."""
         return aligned(self.state.itemsize)
-
-
-def _check_record(state: object) -> None:
-    """Refuse what cannot be laid over a trader's bytes of the market's memory."""
-    if not (isinstance(state, np.dtype) and state.names and state.isalignedstruct and not state.hasobject):
-        raise TypeError(f"state must be a structured dtype made with align=True and without objects, got {state!r}")
-
-
-def _check_rule(name: str, rule: Any, parameters: tuple[str, ...]) -> None:
-    """Refuse what could not be called by the market, or not be compiled with it."""
-    plain = getattr(rule, "py_func", rule)
-    if not inspect.isfunction(plain) or (JIT_ENABLED and plain is rule):
-        raise TypeError(f"{name} must be a function under @lobenv.compiled.kernel, got {rule!r}")
-    if len(inspect.signature(plain).parameters) != len(parameters):
-        raise TypeError(f"{name} must have the parameters {', '.join(parameters)}, got {inspect.signature(plain)}")

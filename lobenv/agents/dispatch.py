@@ -7,37 +7,45 @@ from then on no kind can be added.
 
 from __future__ import annotations
 
-import linecache
 from typing import Any
 
 import numpy as np
 
 from lobenv.agents import opening, recorded
+from lobenv.agents.base import PARAMETERS
 from lobenv.agents.kinds import KINDS, OPENING_BOOK, RECORDED_FLOW, number_of
-from lobenv.compiled import kernel
+from lobenv.compiled import choices, kernel
+from lobenv.compiled.choices import Choice, Entry
 from lobenv.market.streams import GOLDEN, exponential, mix
 from lobenv.market.tables import NEVER, ONCE, REGULAR, World
 
-WRITTEN = ("wake", "on_report")
-FILE = "<lobenv.agents.dispatch.source()>"
-
-_WAKE = '''
+CHOICES = (
+    Choice(
+        "wake",
+        '''
 def wake(world, agent):
     """Let an agent decide; when it wakes next [ns], or NEVER."""
     kind = world.agents[agent]["kind"]
     next_wake = begin(world, agent)
-{branches}
-    return NEVER
-'''
-
-_ON_REPORT = '''
+''',
+        "kind",
+        PARAMETERS["wake"],
+        "NEVER",
+    ),
+    Choice(
+        "on_report",
+        '''
 def on_report(world, message_slot):
     """Tell the owner of an order of a report that has just reached it."""
     message = world.messages[message_slot]
     agent = message["owner"]
     kind = world.agents[agent]["kind"]
-{branches}
-'''
+''',
+        "kind",
+        PARAMETERS["on_report"],
+    ),
+)
+WRITTEN = tuple(choice.rule for choice in CHOICES)
 
 
 @kernel
@@ -54,30 +62,18 @@ def begin(world: World, agent):
     return NEVER if record["rhythm"] == ONCE else now + wait
 
 
+def _entries() -> dict[str, Entry]:
+    """Every kind, and the agents that no scenario configures."""
+    kinds = {name: Entry(number_of(name), kind.rules) for name, kind in KINDS.entries().items()}
+    return kinds | {
+        "recorded_flow": Entry(RECORDED_FLOW, {"wake": recorded.wake}),
+        "opening_book": Entry(OPENING_BOOK, {"wake": opening.wake}),
+    }
+
+
 def source() -> str:
     """The text of `wake` and `on_report` as they are compiled."""
-    kinds = KINDS.entries()
-    waking = [*kinds, "recorded_flow", "opening_book"]
-    told = [name for name, kind in kinds.items() if kind.on_report is not None]
-    wakes = "\n".join(
-        f"    if kind == {name.upper()}:\n        return {name}_wake(world, agent, next_wake)" for name in waking
-    )
-    reports = "\n".join(
-        f"    {'elif' if k else 'if'} kind == {name.upper()}:\n        {name}_on_report(world, agent, message)"
-        for k, name in enumerate(told)
-    )
-    return f"{_WAKE.format(branches=wakes)}\n{_ON_REPORT.format(branches=reports)}".lstrip()
-
-
-def _names() -> dict[str, Any]:
-    """What the names in `source` mean."""
-    names: dict[str, Any] = {"__name__": __name__, "begin": begin, "NEVER": NEVER}
-    names |= {"OPENING_BOOK": OPENING_BOOK, "opening_book_wake": opening.wake}
-    names |= {"RECORDED_FLOW": RECORDED_FLOW, "recorded_flow_wake": recorded.wake}
-    for name, kind in KINDS.entries().items():
-        names[name.upper()] = number_of(name)
-        names[f"{name}_wake"], names[f"{name}_on_report"] = kind.wake, kind.on_report
-    return names
+    return choices.source(CHOICES, _entries())
 
 
 def __getattr__(name: str) -> Any:
@@ -85,8 +81,5 @@ def __getattr__(name: str) -> Any:
     if name not in WRITTEN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     KINDS.close("the market has been compiled in this process; add it before the first market runs")
-    text, names = source(), _names()
-    linecache.cache[FILE] = (len(text), None, text.splitlines(keepends=True), FILE)  # so that a traceback shows lines
-    exec(compile(text, FILE, "exec"), names)
-    globals().update({written: kernel(names[written]) for written in WRITTEN})
+    globals().update(choices.written(__name__, CHOICES, _entries(), {"begin": begin, "NEVER": NEVER}))
     return globals()[name]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 from lobenv.agents import (
     arbitrageur,
     avellaneda_stoikov,
@@ -16,10 +14,10 @@ from lobenv.agents import (
     value,
 )
 from lobenv.agents.base import AgentConfig, AgentKind
+from lobenv.compiled.choices import outside_number
 from lobenv.registry import Registry
 
 EXTERNAL_AGENT, OPENING_BOOK, RECORDED_FLOW = 0, 1, 2  # agents that no scenario configures
-_FIRST_OUTSIDE = 1 << 30
 _RESERVED = (
     "external_agent",
     "opening_book",
@@ -60,6 +58,4 @@ def kind_of(config: AgentConfig) -> AgentKind:
 
 def number_of(name: str) -> int:
     """What stands for a kind in the tables: the same whatever other kinds are registered."""
-    if name in _NUMBERS:
-        return _NUMBERS[name]
-    return _FIRST_OUTSIDE + zlib.crc32(name.encode()) % _FIRST_OUTSIDE
+    return _NUMBERS[name] if name in _NUMBERS else outside_number(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, Self
 
@@ -13,12 +13,13 @@ from lobenv.engine.step import AWAITED, CONTINUE, CONTROL, DECIDE, IDLE, IGNORED
 from lobenv.engine.store import Snapshot, Store
 from lobenv.market.streams import GOLDEN, MIX_1
 from lobenv.market.tables import ATTENTION, EXECUTED, NEVER, REACHED, RECORDING_ROW, TAPE_FULL, World
-from lobenv.roles.maker.task import MakerRole, Task
-from lobenv.roles.widths import MOST_ACTIONS
-from lobenv.scenario.build import External, Template, build
+from lobenv.roles.maker.config import Maker
+from lobenv.roles.maker.task import Task
+from lobenv.scenario.build import Template, build
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.external import External, external_of
 from lobenv.scenario.replay import Recording
-from lobenv.settings import SECOND, whole
+from lobenv.settings import whole
 
 SMALLEST_SHARE = 64  # markets a thread must get for handing them over to pay
 
@@ -51,49 +52,6 @@ class InterruptedMarketError(RuntimeError):
     """A run of the market did not come to its end, so that its tables may be half changed."""
 
 
-def maker_of(scenario: Scenario, name: str = "maker", task: Task | None = None) -> External:
-    """The external market maker that a scenario describes.
-
-    Args:
-        scenario: The market.
-        name: Keys its random streams.
-        task: How it acts and is paid; the default task if none is given.
-
-    Raises:
-        ValueError: It would not decide once in a session.
-    """
-    maker = scenario.maker
-    if scenario.steps < 1:
-        raise ValueError(
-            f"maker.decision_interval_s must be at most session.duration_s ({scenario.session.duration_s:g}), "
-            f"got {maker.decision_interval_s:g}"
-        )
-    books = [book.name for book in scenario.books]
-    cap = maker.inventory_cap_lots * maker.order_size_shares
-    role = MakerRole(
-        task=task or Task(),
-        order_size=maker.order_size_shares,
-        inventory_cap=cap,
-        quote_timeout_ns=round(maker.quote_timeout_s * SECOND),
-        max_offset=maker.max_offset_ticks,
-        interval_s=maker.decision_interval_s,
-        session_s=scenario.session.duration_s,
-        tick_size=scenario.tick_size,
-    )
-    return External(
-        name=name,
-        book=books.index(maker.book) if maker.book else 0,
-        latency=maker.latency,
-        interval_ns=round(maker.decision_interval_s * SECOND),
-        computation_ns=round(maker.computation_us * 1e3),
-        inventory_cap=cap,
-        loss_limit=maker.loss_limit,
-        order_rate=maker.order_rate_per_s,
-        steps=scenario.steps,
-        role=role,
-    )
-
-
 def episode_seeds(seeds: np.ndarray, episodes: np.ndarray) -> np.ndarray:
     """Seeds of the markets of the n-th episodes after a reset with these seeds; the first is the seed itself.
 
@@ -118,7 +76,7 @@ class Batch:
         num_envs: E.
         num_agents: K.
         externals: The external agents of each.
-        task: How the first of them acts and is paid, where it is a maker.
+        task: How the first market maker among them acts and is paid.
         store: Their tables.
         threads: Most threads to use.
     """
@@ -128,7 +86,8 @@ class Batch:
         scenario: Scenario,
         num_envs: int = 1,
         *,
-        task: Task | None = None,
+        task: Task | Mapping[str, Any] | None = None,
+        learners: Sequence[str] | None = None,
         externals: Sequence[External] | None = None,
         tape: bool = False,
         threads: int | None = None,
@@ -139,18 +98,21 @@ class Batch:
         Args:
             scenario: The market.
             num_envs: How many of them, at least 1.
-            task: How the scenario's market maker acts and is paid.
-            externals: External agents; the scenario's one market maker by default.
+            task: How the learners act and are paid, where not as the scenario says.
+            learners: Names of those of the scenario's learners that play, such as all of `scenario.each_learner()`; the
+                first market maker alone by default.
+            externals: External agents, in the place of `learners`.
             tape: Whether the markets keep tapes.
             threads: Most threads to use; the machine's cores by default.
             attend: Makes of a batch and a row whoever has to be called while that market runs.
         """
         _check_counts(num_envs, threads)
-        self.task = task or Task()
-        agents = (maker_of(scenario, task=self.task),) if externals is None else tuple(externals)
+        if externals is None:
+            names = (None,) if learners is None else learners
+            externals = [external_of(scenario, name, task) for name in names]
         self._recording = Recording(scenario) if scenario.replay is not None else None
         rows = None if self._recording is None else np.zeros(self._recording.most_rows, RECORDING_ROW)
-        self._set_up(build(scenario, agents, tape=tape, recording=rows), num_envs, threads)
+        self._set_up(build(scenario, tuple(externals), tape=tape, recording=rows), num_envs, threads)
         self._attendants = [attend(self, row) for row in range(num_envs)] if attend is not None else []
 
     @classmethod
@@ -158,17 +120,18 @@ class Batch:
         """A batch of markets that begin as a template does."""
         _check_counts(num_envs, threads)
         batch = object.__new__(cls)
-        batch.task, batch._recording, batch._attendants = Task(), None, []
+        batch._recording, batch._attendants = None, []
         batch._set_up(template, num_envs, threads)
         return batch
 
     def _set_up(self, template: Template, num_envs: int, threads: int | None) -> None:
         self.scenario, self.externals, self.num_envs = template.scenario, template.externals, num_envs
         self.num_agents = len(self.externals)
+        self.task = next((agent.role.task for agent in self.externals if isinstance(agent.role, Maker)), Task())
         self.threads = threads or os.cpu_count() or 1
         self.store = Store(template, num_envs)
         self._control = np.zeros(num_envs, CONTROL)
-        self._actions = np.zeros((num_envs, self.num_agents, MOST_ACTIONS))
+        self._actions = np.zeros((num_envs, self.num_agents, self.store.widths["action"]))
         self._fills_read = np.zeros(num_envs, np.int64)
         self._interrupted = np.zeros(num_envs, bool)
         self._executor: tuple[int, ThreadPoolExecutor] | None = None
@@ -211,7 +174,7 @@ class Batch:
         """Carry out actions and bring the markets to their next decision.
 
         Args:
-            actions: (E, K, n) in the action mode of each agent, n at most MOST_ACTIONS.
+            actions: (E, K, n) in the action mode of each agent, n at most `store.widths["action"]`.
             rows: Indices of the markets to step; all by default.
 
         Raises:

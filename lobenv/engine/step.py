@@ -150,7 +150,7 @@ def _show(world: World, out, k):
     """Write what an agent sees and is paid; liquidate it first where its session is over."""
     agent = world.externals[k]
     killed = world.accounts[agent["agent"], agent["book"]]["killed"] != 0
-    ended = killed or _is_over(world, agent)
+    ended = killed or _is_over(world, agent) or roles.is_done(world, k)
     held = _liquidate(world, k) if ended else 0
     roles.observe(world, k, out.observation[k])
     out.reward[k] = roles.pay(world, k, ended, held, out.parts[k])

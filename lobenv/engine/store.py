@@ -17,7 +17,7 @@ import numpy as np
 
 from lobenv.engine.layout import LINE, OUTPUT_DTYPES, Layout, lay_out, tables_of
 from lobenv.market.tables import ENDED, World
-from lobenv.roles.widths import WIDTHS
+from lobenv.roles.widths import widths_of
 from lobenv.scenario.build import Template
 from lobenv.scenario.loading import scenario_hash
 from lobenv.tape.schema import RECORD
@@ -168,6 +168,7 @@ class Store:
     Attributes:
         template: What they begin as.
         layout: Of a row.
+        widths: Numbers of everything that an external agent is shown, and of an action.
         memory: (E, row_bytes) uint8.
         shown: (E, shown_bytes) uint8.
         worlds: Their tables, each with a leading axis E: views of the rows.
@@ -179,7 +180,10 @@ class Store:
         self.template = template
         externals = len(template.externals)
         shapes = {name: table.shape for name, table in zip(World._fields, template.world, strict=True)}
-        shapes |= {name: (externals, *WIDTHS[name]) for name in OUTPUT_DTYPES}
+        self.widths = widths_of(external.role for external in template.externals)
+        shapes |= {
+            name: (externals, self.widths[name]) if name in self.widths else (externals,) for name in OUTPUT_DTYPES
+        }
         self.layout: Layout = lay_out(shapes)
         self._beginning, shown = self._lay_template()
         self.memory = aligned_rows(num_envs, self.layout.row_bytes)

@@ -42,7 +42,7 @@ def configure(
     loaded = load(scenario, overrides)
     changes: dict[str, Any] = {}
     if latency is not None:
-        changes["maker.latency"] = latency
+        changes["learners.maker.latency"] = latency
     if fees is not None:
         if isinstance(fees, str) and fees not in FEE_SCHEDULES:
             raise ValueError(f"fees: {fees!r} is not one of {', '.join(FEE_SCHEDULES)}")

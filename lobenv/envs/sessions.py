@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from lobenv.engine.batch import Batch, InterruptedMarketError, episode_seeds, maker_of
+from lobenv.engine.batch import Batch, InterruptedMarketError, episode_seeds
 from lobenv.engine.store import Snapshot
 from lobenv.envs.infos import info_of, vector_info_of
 from lobenv.envs.interface import Setup
@@ -20,6 +20,7 @@ from lobenv.envs.pictures import Pictures
 from lobenv.market.streams import GOLDEN, mix
 from lobenv.market.tables import RUNNING
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.external import external_of
 from lobenv.settings import whole
 
 SEED_BITS = 64
@@ -121,7 +122,7 @@ class Sessions:
 
     def _new_batch(self, scenario: Scenario, threads: int | None) -> Batch:
         task = self.interface.task
-        makers = [maker_of(scenario, name, task) for name in self.learners]
+        makers = [external_of(scenario, name, task) for name in self.learners]
         return Batch(
             scenario,
             self.num_envs,

@@ -1,72 +1,68 @@
-"""Every role in one place: its number, and which rules an external agent of it follows.
+"""Lets an external agent follow the rules of its role, whatever that is: kernels written out from the table of roles.
 
-A role is a table, and the rules `begin`, `photograph`, `on_report`, `observe`, `act`, `pay`, `write_mask`,
-`write_state`.
+The chain that chooses between the roles is there to be read: `print(dispatch.source())`. It is made when the market is
+first compiled; from then on no role can be added.
 """
 
 from __future__ import annotations
 
-from lobenv.compiled import kernel
-from lobenv.market.tables import World
-from lobenv.roles.maker import action, observation, reward, rules
+from typing import Any
 
-NO_ROLE, MAKER = 0, 1
+from lobenv.compiled import choices
+from lobenv.compiled.choices import Choice, Entry
+from lobenv.roles.base import PARAMETERS
+from lobenv.roles.roles import NO_ROLE, ROLES, number_of
 
+PURPOSES = {
+    "begin": "Bring an external agent's own record to the market's first instant.",
+    "photograph": "Add to the view captured now what the role sees beyond the book.",
+    "act": "Carry out an external agent's action.",
+    "is_done": "Whether an external agent's own end has come.",
+    "observe": "Write an external agent's observation.",
+    "pay": "Write the parts of an external agent's reward; their sum [$].",
+    "write_mask": "Write which choices of an external agent make sense now.",
+    "write_state": "Write the exchange's picture of an external agent.",
+}
+OTHERWISE = {"is_done": "False", "pay": "0.0"}
 
-@kernel
-def begin(world: World, external):
-    """Bring an external agent's own record to the market's first instant."""
-    if world.externals[external]["role"] == MAKER:
-        rules.begin(world, external)
+_RULE = '''
+def {rule}({parameters}):
+    """{purpose}"""
+    role = world.externals[external]["role"]
+'''
 
-
-@kernel
-def photograph(world: World, external):
-    """Add to the view captured now what the role sees beyond the book."""
-    if world.externals[external]["role"] == MAKER:
-        rules.photograph(world, external)
-
-
-@kernel
-def on_report(world: World, message_slot):
+_ON_REPORT = '''
+def on_report(world, message_slot):
     """Let an external agent's role take in a report that has just reached it."""
     message = world.messages[message_slot]
     external = world.agents[message["owner"]]["external"]
-    if external >= 0 and world.externals[external]["role"] == MAKER:
-        rules.on_report(world, external, message)
+    role = world.externals[external]["role"] if external >= 0 else NO_ROLE
+'''
 
 
-@kernel
-def act(world: World, external, actions):
-    """Carry out an external agent's action."""
-    if world.externals[external]["role"] == MAKER:
-        action.act(world, external, actions)
+def _choice(rule: str) -> Choice:
+    parameters = PARAMETERS[rule]
+    head = _RULE.format(rule=rule, parameters=", ".join(parameters), purpose=PURPOSES[rule])
+    return Choice(rule, head, "role", parameters, OTHERWISE.get(rule))
 
 
-@kernel
-def observe(world: World, external, out):
-    """Write an external agent's observation."""
-    if world.externals[external]["role"] == MAKER:
-        observation.observe(world, external, out)
+CHOICES = (*map(_choice, PURPOSES), Choice("on_report", _ON_REPORT, "role", PARAMETERS["on_report"]))
+WRITTEN = tuple(choice.rule for choice in CHOICES)
 
 
-@kernel
-def pay(world: World, external, ended, liquidated, parts):
-    """Write the parts of an external agent's reward; their sum [$]."""
-    if world.externals[external]["role"] == MAKER:
-        return reward.pay(world, external, ended, liquidated, parts)
-    return 0.0
+def _entries() -> dict[str, Entry]:
+    return {name: Entry(number_of(name), role.rules) for name, role in ROLES.entries().items()}
 
 
-@kernel
-def write_mask(world: World, external, mask):
-    """Write which choices of an external agent make sense now."""
-    if world.externals[external]["role"] == MAKER:
-        action.write_mask(world, external, mask)
+def source() -> str:
+    """The text of all of them as they are compiled."""
+    return choices.source(CHOICES, _entries())
 
 
-@kernel
-def write_state(world: World, external, state):
-    """Write the exchange's picture of an external agent."""
-    if world.externals[external]["role"] == MAKER:
-        reward.write_state(world, external, state)
+def __getattr__(name: str) -> Any:
+    """Write and compile all of them when the market first asks for one."""
+    if name not in WRITTEN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    ROLES.close("the market has been compiled in this process; add it before the first market runs")
+    globals().update(choices.written(__name__, CHOICES, _entries(), {"NO_ROLE": NO_ROLE}))
+    return globals()[name]

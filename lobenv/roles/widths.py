@@ -1,18 +1,20 @@
-"""How wide what an external agent is shown has to be, so that every role fits; faces slice what is a role's own."""
+"""How wide what external agents are shown has to be, so that every role among them fits; faces slice a role's own."""
 
 from __future__ import annotations
 
-from lobenv.roles.maker.action import ACTION_WIDTH, MASK_SIZE
-from lobenv.roles.maker.observation import WIDTH
-from lobenv.roles.maker.reward import PARTS_WIDTH, STATE_WIDTH
+from collections.abc import Iterable
 
-WIDTHS: dict[str, tuple[int, ...]] = {
-    "observation": (WIDTH,),
-    "reward": (),
-    "parts": (PARTS_WIDTH,),
-    "state": (STATE_WIDTH,),
-    "mask": (MASK_SIZE,),
-    "session": (),
-    "due": (),
-}
-MOST_ACTIONS = ACTION_WIDTH
+from lobenv.roles.base import LearnerConfig
+from lobenv.roles.roles import role_of
+
+SHOWN = ("observation", "parts", "state", "mask")
+
+
+def widths_of(configs: Iterable[LearnerConfig | None]) -> dict[str, int]:
+    """The widest of everything shown, and of the actions, over the roles in one market; at least 1.
+
+    Args:
+        configs: Of its external agents, None for a strategy.
+    """
+    each = [role_of(config).widths for config in configs if config is not None]
+    return {name: max((widths[name] for widths in each), default=1) or 1 for name in (*SHOWN, "action")}

@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lobenv.scenario.build import External, Template
+    from lobenv.scenario.build import Template
     from lobenv.scenario.config import Scenario
+    from lobenv.scenario.external import External, external_of
     from lobenv.scenario.loading import load, presets, scenario_hash, to_yaml
     from lobenv.scenario.problems import ScenarioError
     from lobenv.scenario.recorded_files import InputFile, input_files
@@ -20,6 +21,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Template",
+    "external_of",
     "input_files",
     "load",
     "presets",
@@ -28,12 +30,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "External": "build",
+    "External": "external",
     "InputFile": "recorded_files",
     "Recording": "replay",
     "Scenario": "config",
     "ScenarioError": "problems",
     "Template": "build",
+    "external_of": "external",
     "input_files": "recorded_files",
     "load": "loading",
     "presets": "loading",

@@ -6,7 +6,6 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,11 +21,14 @@ from lobenv.market.tables import (
     NONE,
     PREVENTION,
     REGULAR,
-    STP_OFF,
     UNIFORM,
     World,
 )
+from lobenv.roles.base import Seat
+from lobenv.roles.roles import number_of as role_number_of
+from lobenv.roles.roles import role_of
 from lobenv.scenario.config import Latency, Link, Scenario
+from lobenv.scenario.external import External
 from lobenv.scenario.limits import milliticks
 from lobenv.scenario.problems import ScenarioError
 from lobenv.settings import SECOND
@@ -49,63 +51,6 @@ SETTING_OF = {  # what makes a table large, where it is not a capacity of the sa
 }
 
 LinkClass = tuple[str, ...]  # a latency profile for each venue
-
-
-@dataclass(frozen=True)
-class External:
-    """An external agent: a learner, a policy or a Python strategy.
-
-    Attributes:
-        name: Keys its random streams.
-        book: Index of its home book.
-        latency: Name of its latency profile.
-        interval_ns: Time between its decisions [ns]; 0 for none.
-        computation_ns: From decision to sending [ns].
-        inventory_cap: Shares; 0 for none.
-        loss_limit: $; 0 for none.
-        order_rate: Messages a second; 0 for no limit.
-        allowed: Bits of the order types it may send; 0 for all.
-        flatten: The kill switch also closes its position.
-        wants_reports: The kernel hands back control when a report reaches it.
-        stp: Self-trade prevention.
-        steps: Decisions of its session; 0 for no end.
-        role: How it acts and is paid; None for a strategy, which does that itself.
-        follows: Indices of the books of which every view is to reach it.
-    """
-
-    name: str
-    book: int = 0
-    latency: str = "metro"
-    interval_ns: int = 0
-    computation_ns: int = 50_000
-    inventory_cap: int = 0
-    loss_limit: float = 0.0
-    order_rate: int = 0
-    allowed: int = 0
-    flatten: bool = True
-    wants_reports: bool = False
-    stp: int = STP_OFF
-    steps: int = 0
-    role: Role | None = None
-    follows: tuple[int, ...] = ()
-
-
-class Role(Protocol):
-    """What makes an external agent more than an owner of orders."""
-
-    @property
-    def number(self) -> int:
-        """Of its rules in `roles.dispatch`."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of its record."""
-        ...
-
-    def write(self, record: Any) -> None:
-        """Fill the record, in place."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -190,7 +135,7 @@ def _link_classes(scenario: Scenario, externals: tuple[External, ...]) -> list[L
 
 
 def _role_bytes(external: External) -> int:
-    return 0 if external.role is None else aligned(external.role.dtype.itemsize)
+    return 0 if external.role is None else aligned(role_of(external.role).record.itemsize)
 
 
 def _captures_needed(scenario: Scenario, externals: tuple[External, ...]) -> int:
@@ -436,9 +381,11 @@ def _write_external(
     own["wants_reports"] = config.wants_reports
     own["steps"] = config.steps
     if config.role is not None:
-        own["role"] = config.role.number
+        role = role_of(config.role)
+        own["role"] = role_number_of(role.name)
         record["memory"] = offset
-        config.role.write(world.memory[offset : offset + config.role.dtype.itemsize].view(config.role.dtype)[0])
+        seat = Seat(scenario.tick_size, config.interval_ns / SECOND, scenario.session.duration_s)
+        config.role.write(world.memory[offset : offset + role.record.itemsize].view(role.record)[0], seat)
 
 
 def _write_trader(

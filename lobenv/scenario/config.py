@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,15 +11,16 @@ from pydantic_core import PydanticCustomError
 from lobenv.agents.base import AgentConfig
 from lobenv.agents.kinds import KINDS
 from lobenv.market.network import PROFILES
+from lobenv.registry import Registry
+from lobenv.roles.base import LearnerConfig
+from lobenv.roles.maker.config import Maker
+from lobenv.roles.roles import ROLES
 from lobenv.scenario import limits
 from lobenv.settings import (
     Frozen,
     FrozenDict,
-    LossLimit,
     MeanOrderSize,
-    MessageRate,
     Microseconds,
-    OrderSize,
     Seconds,
     SecondsFromZero,
     Ticks,
@@ -29,24 +30,29 @@ from lobenv.settings import (
 FeeOfValue = Annotated[float, Field(ge=-100, le=100), ZeroOrAtLeast(0.01)]  # basis points
 
 
-def _of_its_kind(group: object) -> AgentConfig:
-    """The configuration of a group of traders, validated by the class of its kind."""
-    if isinstance(group, AgentConfig):
-        kind = getattr(group, "kind", None)
-    elif isinstance(group, Mapping):
-        if "kind" not in group:
-            raise ValueError(f"kind is missing; it must be one of {', '.join(KINDS.entries())}")
-        kind = group["kind"]
-    else:
-        raise PydanticCustomError("dict_type", "Input should be a mapping of keys to values")
-    try:
-        config = KINDS.find(kind).config
-    except ValueError as error:
-        raise ValueError(f"kind {error}") from None
-    return config.model_validate(group)
+def _by_its(key: str, table: Registry[Any], base: type[Frozen]) -> BeforeValidator:
+    """Has a mapping validated by the configuration class of the entry of a table that it names under a key."""
+
+    def validate(group: object) -> Frozen:
+        if isinstance(group, base):
+            name = getattr(group, key, None)
+        elif isinstance(group, Mapping):
+            if key not in group:
+                raise ValueError(f"{key} is missing; it must be one of {', '.join(table.entries())}")
+            name = group[key]
+        else:
+            raise PydanticCustomError("dict_type", "Input should be a mapping of keys to values")
+        try:
+            config = table.find(name).config
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
+        return config.model_validate(group)
+
+    return BeforeValidator(validate)
 
 
-AnyAgent = Annotated[SerializeAsAny[AgentConfig], BeforeValidator(_of_its_kind)]
+AnyAgent = Annotated[SerializeAsAny[AgentConfig], _by_its("kind", KINDS, AgentConfig)]
+AnyLearner = Annotated[SerializeAsAny[LearnerConfig], _by_its("role", ROLES, LearnerConfig)]
 
 
 class Link(Frozen):
@@ -178,34 +184,6 @@ class Session(Frozen):
     warm_up_s: SecondsFromZero = 10.0
 
 
-class Maker(Frozen):
-    """The task of an external market maker.
-
-    Attributes:
-        book: Name of the book it quotes in; empty for the first.
-        decision_interval_s: Time between two decisions [s].
-        order_size_shares: Size of a quote, the lot of observations and rewards [shares].
-        max_offset_ticks: Distance of a quote from the mid at the far end of the action [ticks].
-        inventory_cap_lots: Largest position [lots]; the exchange refuses what could breach it.
-        latency: Name of its latency profile.
-        computation_us: From decision to sending [us].
-        order_rate_per_s: Messages a second that the exchange accepts; 0 for no limit.
-        loss_limit: Loss at which the kill switch ends the episode [$]; 0 for none.
-        quote_timeout_s: A quote not heard of for this long is taken for lost, cancelled and sent anew [s].
-    """
-
-    book: str = ""
-    decision_interval_s: Seconds = 0.5
-    order_size_shares: OrderSize = 100
-    max_offset_ticks: float = Field(default=20.0, ge=1e-3, le=1_000_000)
-    inventory_cap_lots: int = Field(default=10, ge=1, le=1_000_000)
-    latency: str = "metro"
-    computation_us: Microseconds = 50.0
-    order_rate_per_s: MessageRate = 0
-    loss_limit: LossLimit = 0.0
-    quote_timeout_s: Seconds = 2.0
-
-
 class Capacity(Frozen):
     """Sizes of the market's tables. A table that fills up is an error that names the setting to raise.
 
@@ -278,12 +256,14 @@ class Scenario(Frozen):
         books: At least one.
         fundamentals: Symbol to its value; a symbol without an entry gets the default.
         agents: Name of a group to its traders. The name keys their random streams.
+        learners: Name of a learner to its role; `maker` is a market maker unless a scenario says else.
         latencies: Named profiles beside the built-in ones.
         opening: Orders that rest when the session opens.
-        maker: Task of the external market maker.
         capacity: Sizes of the tables.
         replay: Recorded flow, for the replay scenario.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"maker": "learners.maker"}  # keys that one may look for here
 
     name: str = "unnamed"
     description: str = ""
@@ -292,9 +272,9 @@ class Scenario(Frozen):
     books: tuple[Book, ...] = Field(default=(Book(),), min_length=1, max_length=64)
     fundamentals: FrozenDict[str, Fundamental] = FrozenDict()
     agents: FrozenDict[str, AnyAgent] = FrozenDict()
+    learners: FrozenDict[str, AnyLearner] = FrozenDict({"maker": Maker()})
     latencies: FrozenDict[str, Latency] = FrozenDict()
     opening: OpeningBook = OpeningBook()
-    maker: Maker = Maker()
     capacity: Capacity = Capacity()
     replay: Replay | None = None
 
@@ -303,9 +283,7 @@ class Scenario(Frozen):
         books = [book.name for book in self.books]
         if len(set(books)) != len(books):
             raise ValueError(f"books: names must differ, got {', '.join(books)}")
-        self._check_name("maker.latency", self.maker.latency, self.known_latencies())
-        if self.maker.book:
-            self._check_name("maker.book", self.maker.book, books)
+        self._check_learners(books)
         for group, agents in self.agents.items():
             self._check_name(f"agents.{group}.latency", agents.latency, self.known_latencies())
             for venue, latency in agents.latency_by_venue.items():
@@ -317,6 +295,14 @@ class Scenario(Frozen):
             if problem is not None:
                 raise ValueError(f"agents.{group}: {problem}")
         return self
+
+    def _check_learners(self, books: list[str]) -> None:
+        for name, learner in self.learners.items():
+            self._check_name(f"learners.{name}.latency", learner.latency, self.known_latencies())
+            if learner.book:
+                self._check_name(f"learners.{name}.book", learner.book, books)
+        if len(self.each_learner()) != sum(learner.count for learner in self.learners.values()):
+            raise ValueError("learners: names must differ, those of the further ones of a count (name_1 …) included")
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> Self:
@@ -350,8 +336,41 @@ class Scenario(Frozen):
         """End of the session [ns]."""
         return self.first_decision_ns + round(self.session.duration_s * 1e9)
 
+    def each_learner(self) -> dict[str, LearnerConfig]:
+        """Name of every single learner to its configuration; several are `name`, `name_1`, `name_2` and so on."""
+        return {
+            f"{name}_{number}" if number else name: learner
+            for name, learner in self.learners.items()
+            for number in range(learner.count)
+        }
+
+    @property
+    def maker_name(self) -> str:
+        """Name of the first learner that is a market maker.
+
+        Raises:
+            ValueError: There is none.
+        """
+        for name, learner in self.learners.items():
+            if isinstance(learner, Maker) and learner.count:
+                return name
+        raise ValueError(f"learners: one must have the role maker, got {', '.join(self.each_learner()) or 'none'}")
+
+    @property
+    def maker(self) -> Maker:
+        """The first learner that is a market maker.
+
+        Raises:
+            ValueError: There is none.
+        """
+        maker: Any = self.learners[self.maker_name]
+        return maker
+
     @property
     def steps(self) -> int:
-        """Decisions of the external market maker in a session."""
-        interval = round(self.maker.decision_interval_s * 1e9)
-        return (self.close_ns - self.first_decision_ns) // interval
+        """Decisions of that market maker in a session."""
+        return self.steps_of(self.maker)
+
+    def steps_of(self, learner: LearnerConfig) -> int:
+        """Decisions of a learner in a session."""
+        return (self.close_ns - self.first_decision_ns) // round(learner.decision_interval_s * 1e9)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 MOST_TICKS = 1_000_000_000  # twice a price is an int32, and half of them are left for the price to move
 MOST_FEE_TICKS = 1_000_000  # a share, so that it fits 64 bits on as many shares as an order can have
 LARGEST_DRAW = 40  # an exponential number is never more than 37 times its mean
-LARGEST_QUOTE = 3  # lots in one quote of the multi-discrete action
 MOST_AGENTS = 1_000_000
 
 
@@ -26,7 +25,8 @@ def check(scenario: Scenario) -> None:
     _check_prices(scenario)
     _check_fees(scenario)
     _check_orders(scenario)
-    milliticks("maker.loss_limit", scenario.maker.loss_limit, scenario.tick_size)
+    for name, learner in scenario.learners.items():
+        milliticks(f"learners.{name}.loss_limit", learner.loss_limit, scenario.tick_size)
     total = sum(group.count for group in scenario.agents.values())
     if total > MOST_AGENTS:
         raise ValueError(f"agents: the counts of all groups must sum to <= {MOST_AGENTS}, got {total}")
@@ -90,9 +90,11 @@ def _check_orders(scenario: Scenario) -> None:
 
 def _sizes(scenario: Scenario) -> Iterator[tuple[str, float, float]]:
     """Key and value of every size in shares or lots, and the most that one of it may be worth [ticks x shares]."""
-    maker, most = scenario.maker, MOST_VALUE / MILLITICKS
-    yield "maker.order_size_shares", maker.order_size_shares, most / LARGEST_QUOTE
-    yield "maker.inventory_cap_lots", maker.inventory_cap_lots, MOST_CASH / MILLITICKS / maker.order_size_shares
+    most = MOST_VALUE / MILLITICKS
+    for name, learner in scenario.learners.items():
+        for size in learner.sizes():
+            worth = MOST_CASH / MILLITICKS if size.is_position else most
+            yield f"learners.{name}.{size.field}", size.value, worth / size.shares
     yield "opening.mean_shares", scenario.opening.mean_shares, most / LARGEST_DRAW
     for group, agents in scenario.agents.items():
         for name in type(agents).model_fields:

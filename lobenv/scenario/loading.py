@@ -166,13 +166,15 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def _laid_over(below: Any, above: Any, origin: str, path: str = "") -> Any:
     """`above` laid on `below`: mappings key by key, a mapping on a list by index, all else replaces.
 
-    A group of traders of another kind replaces the one it is laid on.
+    A group of traders of another kind, or a learner of another role, replaces the one it is laid on.
     """
     if not isinstance(above, Mapping):
         return above
     if isinstance(below, list | tuple):
         return _laid_over_items(list(below), above, origin, path)
-    if not isinstance(below, Mapping) or ("kind" in below and above.get("kind", below["kind"]) != below["kind"]):
+    if not isinstance(below, Mapping) or any(
+        key in below and above.get(key, below[key]) != below[key] for key in ("kind", "role")
+    ):
         below = {}
     merged = dict(below)
     for key, value in above.items():

@@ -1,4 +1,4 @@
-"""The error that everything wrong with a scenario becomes, and how a group of traders is described in it."""
+"""The error that everything wrong with a scenario becomes, and how traders and learners are described in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lobenv.agents.kinds import KINDS
+from lobenv.registry import Registry
+from lobenv.roles.roles import ROLES
 from lobenv.scenario.config import Scenario
 from lobenv.validation import describe
+
+CHOSEN: dict[str | int, tuple[str, Registry[Any]]] = {"agents": ("kind", KINDS), "learners": ("role", ROLES)}
 
 
 class ScenarioError(ValueError):
@@ -28,11 +32,12 @@ def describe_scenario(
     """
 
     def class_at(path: tuple[str | int, ...]) -> type[BaseModel] | None:
-        """A group of traders is of the class of its kind."""
-        if len(path) != 2 or path[0] != "agents":
+        """A group of traders is of the class of its kind, a learner of that of its role."""
+        if len(path) != 2 or path[0] not in CHOSEN:
             return None
+        key, table = CHOSEN[path[0]]
         try:
-            return KINDS.find(merged["agents"][path[1]]["kind"]).config
+            return table.find(merged[path[0]][path[1]][key]).config
         except (ValueError, LookupError, TypeError):
             return None
 

@@ -1,4 +1,4 @@
-"""Market makers in a plain market whose quotes a policy decides: a learner's role without an environment."""
+"""Learners in a plain market: a policy decides for each, without an environment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lobenv.engine.batch import Batch, maker_of
-from lobenv.roles.maker.task import Task
-from lobenv.roles.widths import MOST_ACTIONS
+from lobenv.engine.batch import Batch
+from lobenv.roles.roles import role_of
+from lobenv.roles.widths import widths_of
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.external import external_of
 
 
 class Policy(Protocol):
-    """What decides; it acts in continuous mode unless it has an attribute `action_mode`."""
+    """What decides; it acts as the scenario says unless it has an attribute `action_mode`."""
 
     def reset(self, num_envs: int, seed: Any) -> None:
         """A session begins."""
@@ -29,7 +30,7 @@ class Learners:
     """The policies in one market, and what they have decided last.
 
     Attributes:
-        names: Of their makers.
+        names: Of the learners.
         externals: The external agents that stand for them.
         actions: (K, n) float64, of all external agents of the market.
     """
@@ -39,14 +40,16 @@ class Learners:
 
         Args:
             scenario: The market.
-            policies: Name of a maker to its policy.
+            policies: Name of a learner of the scenario to its policy.
             first: How many external agents come before them.
         """
         self.names = list(policies)
         self._policies = list(policies.values())
         self._first = first
-        self.externals = tuple(maker_of(scenario, name, _task_of(policy)) for name, policy in policies.items())
-        self.actions = np.zeros((first + len(self.names), MOST_ACTIONS))
+        self.externals = tuple(external_of(scenario, name, _task_of(policy)) for name, policy in policies.items())
+        roles = [external.role for external in self.externals]
+        self._columns = [role_of(role).widths["observation"] for role in roles if role is not None]
+        self.actions = np.zeros((first + len(self.names), widths_of(roles)["action"]))
 
     def begin(self, seed: int) -> None:
         """A session begins."""
@@ -55,11 +58,13 @@ class Learners:
 
     def act(self, batch: Batch) -> None:
         """Ask those whose decision is due."""
-        for k, policy in enumerate(self._policies, start=self._first):
+        for k, (policy, columns) in enumerate(zip(self._policies, self._columns, strict=True), start=self._first):
             if batch.out.due[0, k]:
-                action = np.asarray(policy.act(batch.out.observation[:1, k].copy()), np.float64).reshape(-1)
+                seen = batch.out.observation[:1, k, :columns].copy()
+                action = np.asarray(policy.act(seen), np.float64).reshape(-1)
                 self.actions[k, : len(action)] = action
 
 
-def _task_of(policy: Policy) -> Task:
-    return Task(action=getattr(policy, "action_mode", "continuous"))
+def _task_of(policy: Policy) -> dict[str, str] | None:
+    mode = getattr(policy, "action_mode", None)
+    return None if mode is None else {"action": mode}

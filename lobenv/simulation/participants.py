@@ -15,8 +15,8 @@ from lobenv.simulation.strategy import Strategy, Terms, follows_books, terms_of
 
 if TYPE_CHECKING:
     from lobenv.engine.batch import Batch
-    from lobenv.scenario.build import External
     from lobenv.scenario.config import Scenario
+    from lobenv.scenario.external import External
 
 
 class ParticipantsState(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from lobenv.market.tables import PREVENTION
-from lobenv.scenario.build import External
+from lobenv.scenario.external import External
 from lobenv.scenario.limits import milliticks
 from lobenv.settings import SECOND, Frozen, LossLimit, MessageRate, Microseconds, PositionLimit, SecondsOrNone
 from lobenv.simulation.records import ORDER_TYPES, Report, View

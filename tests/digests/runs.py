@@ -176,7 +176,7 @@ def replayed(folder: Path, symbol: str = "", prefix: str = "") -> Iterator[tuple
 def constructed(folder: Path) -> Iterator[tuple[str, Callable[[], Digests]]]:
     """The runs inside the day that is made by hand, once it has been written to a folder."""
     session = {"warm_up_s": 0.5, "duration_s": 6.0}
-    changes = {"replay.data": str(folder), "session": session, "maker.decision_interval_s": 0.1}
+    changes = {"replay.data": str(folder), "session": session, "learners.maker.decision_interval_s": 0.1}
     yield "constructed/replay/single", lambda: single("replay", overrides=changes)
     yield "constructed/replay/batch", lambda: batch("replay", overrides=changes)
     yield "constructed/replay/tape", lambda: tape(load("replay", changes))

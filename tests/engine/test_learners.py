@@ -1,12 +1,15 @@
 """Any number of learners in one market, each with its own clock and end, and strategies beside them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lobenv.engine.batch import Batch, InterruptedMarketError, maker_of
+from lobenv.engine.batch import Batch, InterruptedMarketError
 from lobenv.engine.store import Snapshot, SnapshotError
 from lobenv.market.tables import ENDED, KILLED, RUNNING
 from lobenv.roles.maker.task import Task
+from lobenv.scenario.external import external_of
 from lobenv.scenario.loading import load
 from lobenv.simulation.market import Market
 from lobenv.simulation.participants import attended_by, externals_of
@@ -19,7 +22,7 @@ ROW = np.zeros(1, np.int64)
 
 def maker(name, scenario=CALM, task=None, **fields):
     """The scenario's maker, with other fields."""
-    return type(found := maker_of(scenario, name, task))(**{**vars(found), **fields})
+    return replace(external_of(scenario, task=task), name=name, **fields)
 
 
 def begun(*externals, seed=7, scenario=CALM, **settings):

@@ -52,7 +52,7 @@ STILL: dict[str, Any] = {
 # Every message takes 300 ms, so that the answer to an action is later than the next decision.
 SLOW: dict[str, Any] = {
     "latencies": {"slow": {link: {"base_us": SLOW_MS * 1e3} for link in ("order_entry", "report", "feed")}},
-    "maker.latency": "slow",
+    "learners.maker.latency": "slow",
 }
 
 

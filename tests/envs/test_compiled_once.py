@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lobenv.compiled import JIT_ENABLED
-from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.batch import Batch
 from lobenv.engine.step import advance
 from lobenv.envs.vector import MarketMakingVectorEnv
-from lobenv.scenario import load
+from lobenv.scenario import external_of, load
 from tests.envs.rollouts import LIVELY, make, near_touch, sampled
 
 
@@ -30,7 +31,9 @@ def test_every_face_and_every_copy_runs_the_same_compiled_program():
     envs.step(near_touch(1, 130))
     envs.close()
     scenario = load(LIVELY)
-    pair = Batch(scenario, 2, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")), tape=True)
+    pair = Batch(
+        scenario, 2, externals=(external_of(scenario), replace(external_of(scenario), name="rival")), tape=True
+    )
     pair.reset(np.arange(2), np.arange(2, dtype=np.uint64))
     pair.step(np.zeros((2, 2, 2)))
     assert len(advance.signatures) == 1  # pyright: ignore[reportFunctionMemberAccess]

@@ -111,7 +111,7 @@ def test_a_scenario_is_a_name_a_path_a_mapping_or_an_object(tmp_path):
 
 @pytest.mark.parametrize("preset", sorted(set(presets()) - {"replay"}))
 def test_every_preset_can_be_traded(preset):
-    env = make(scenario=preset, overrides={"session.duration_s": 5.0, "maker.decision_interval_s": 0.5})
+    env = make(scenario=preset, overrides={"session.duration_s": 5.0, "learners.maker.decision_interval_s": 0.5})
     steps = rollout(env, near_touch(1, 10), seed=1)
     assert len(steps) == 11
     assert steps[-1].terminated
@@ -214,7 +214,7 @@ def test_the_touch_of_an_empty_side_is_nan():
 
 
 def test_the_kill_switch_is_told():
-    env = make(overrides={"maker.loss_limit": 0.01, "session.duration_s": 60.0})
+    env = make(overrides={"learners.maker.loss_limit": 0.01, "session.duration_s": 60.0})
     steps = rollout(env, near_touch(1, 120), seed=1)
     assert steps[-1].terminated
     assert [int(step.info["killed"]) for step in steps] == [0] * (len(steps) - 1) + [1]

@@ -33,7 +33,7 @@ def delayed_feed(delay_ms, name="delayed"):
     """Overrides that give the maker a feed of a constant delay, and links without one for its messages."""
     link = {"base_us": 0.0}
     feed = {"base_us": delay_ms * 1e3}
-    return {"latencies": {name: {"order_entry": link, "report": link, "feed": feed}}, "maker.latency": name}
+    return {"latencies": {name: {"order_entry": link, "report": link, "feed": feed}}, "learners.maker.latency": name}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_lost_orders_are_sent_again_after_the_time_out():
             "report": {"base_us": 1e3},
             "feed": {"base_us": 1e3},
         }},
-        "maker.latency": "lossy",
-        "maker.quote_timeout_s": 1.0,
+        "learners.maker.latency": "lossy",
+        "learners.maker.quote_timeout_s": 1.0,
         "session.duration_s": 60.0,
     }  # fmt: skip
     env = make(overrides=lossy)

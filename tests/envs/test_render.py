@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from gymnasium.error import DependencyNotInstalled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.batch import Batch
 from lobenv.envs.render import Painter, render_ansi, render_rgb
 from lobenv.envs.render import painter as layout
 from lobenv.envs.render.frame import own_fills, own_quote, read_frame
@@ -22,6 +23,7 @@ from lobenv.roles.maker.reward import STATE_INDEX, STATE_WIDTH
 from lobenv.roles.maker.table import maker_of as record_of
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Scenario
+from lobenv.scenario.external import external_of
 
 SCENARIO = Scenario.model_validate({"name": "constructed"})
 BASE, LADDER_WIDTH = 9_800, 1_024
@@ -33,7 +35,7 @@ class Market:
     """A market put together by hand: an empty open book to rest orders in."""
 
     def __init__(self, scenario: Scenario = SCENARIO, externals: int = 1) -> None:
-        agents = tuple(maker_of(scenario, f"maker_{i}") for i in range(externals))
+        agents = tuple(replace(external_of(scenario), name=f"maker_{i}") for i in range(externals))
         self.scenario = scenario
         self.world = World(*(table.copy() for table in build(scenario, agents).world))
         book = self.world.books[0]

@@ -16,7 +16,7 @@ DECISIONS = 8  # of a brief session
 
 
 def sessions(num_envs=2, learner=slice(None), **settings) -> Sessions:
-    overrides = {**BRIEF, **settings.pop("overrides", {})}
+    overrides = {**BRIEF, "learners.rival": {"role": "maker"}, **settings.pop("overrides", {})}
     setup = Setup.of({"scenario": LIVELY, "overrides": overrides})
     return Sessions(setup, num_envs, learners=NAMES, learner=learner, **settings)
 
@@ -46,7 +46,7 @@ def test_what_is_shown_has_an_axis_of_learners_and_one_of_them_is_a_part_of_it()
 
 def test_a_market_begins_anew_only_when_all_its_learners_are_done():
     found = begun(
-        1, overrides={"maker.loss_limit": 0.01, "session.duration_s": 60.0}, autoreset=AutoresetMode.NEXT_STEP
+        1, overrides={"learners.maker.loss_limit": 0.01, "session.duration_s": 60.0}, autoreset=AutoresetMode.NEXT_STEP
     )
     alone = np.array([[[-1.0, -1.0], [1.0, 1.0]]])  # the second never quotes and loses nothing
     ended = None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from lobenv import MARKET_MAKING
-from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.batch import Batch
 from lobenv.engine.store import Snapshot
 from lobenv.envs.vector import MarketMakingVectorEnv
-from lobenv.scenario import load
+from lobenv.scenario import external_of, load
 from tests.envs.rollouts import LIVELY, STEPS, advance, digest, fresh_process, make, near_touch, play, rollout, sampled
 
 HALF = STEPS // 2
@@ -178,7 +179,7 @@ def test_the_snapshot_of_another_scenario_is_refused_and_nothing_changes(overrid
 
 def test_the_snapshot_of_a_market_with_other_agents_is_refused():
     scenario = load(LIVELY)
-    pair = Batch(scenario, externals=(maker_of(scenario, "maker"), maker_of(scenario, "rival")))
+    pair = Batch(scenario, externals=(external_of(scenario), replace(external_of(scenario), name="rival")))
     rows = np.zeros(1, np.int64)
     pair.reset(rows, np.ones(1, np.uint64))
     with pytest.raises(ValueError, match="other external agents"):

@@ -17,7 +17,7 @@ from lobenv.envs.vector import MarketMakingVectorEnv
 from tests.envs.rollouts import LIVELY, SHORT, STEPS, Step, digest, make, near_touch, play, rollout
 
 # Some are stopped by the loss limit, so that sessions of a batch end at different times.
-UNEVEN = {**SHORT, "maker.loss_limit": 0.5}
+UNEVEN = {**SHORT, "learners.maker.loss_limit": 0.5}
 SIZES_AND_THREADS = [(1, 1), (3, 2), (130, 1), (130, 2)]
 MODES = list(AutoresetMode)
 SEED = 21

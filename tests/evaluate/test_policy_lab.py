@@ -112,7 +112,7 @@ def test_an_option_reaches_every_scenario(tmp_path):
         assert scenario.books[0].fees.maker_per_share == -0.002
         assert scenario.session.duration_s == 10
     assert [scenario.maker.max_offset_ticks for scenario in comparison.scenarios.values()] == [40, 20]
-    assert comparison.config()["settings"]["calm"]["maker"]["latency"] == "retail"
+    assert comparison.config()["settings"]["calm"]["learners"]["maker"]["latency"] == "retail"
 
 
 # ------------------------------------------------------------ learned policies
@@ -291,7 +291,7 @@ def test_the_fill_ratio_is_of_what_was_quoted_and_market_orders_quote_nothing():
 
 
 def test_an_episode_that_the_kill_switch_ends_has_fewer_samples_and_the_others_go_on():
-    scenario = load("calm", {"session.duration_s": 60, "maker.loss_limit": 5})
+    scenario = load("calm", {"session.duration_s": 60, "learners.maker.loss_limit": 5})
     seeds = range(16)
     batch = Batch(scenario, 20)
     rollout = play(batch, policies.load("rule:join_touch", policies.market_spec(scenario)), seeds)
@@ -321,7 +321,7 @@ def measured(batch, address, seeds):
     return episode_metrics(rollout.paths, rollout.fills, rollout.counts, constants_of(batch.scenario))
 
 
-@pytest.mark.parametrize("limit", [{}, {"maker.loss_limit": 5}], ids=["all to the close", "some killed"])
+@pytest.mark.parametrize("limit", [{}, {"learners.maker.loss_limit": 5}], ids=["all to the close", "some killed"])
 def test_risk_adjusted_pnl_is_the_sum_of_the_default_reward_whatever_the_batch_pays(limit):
     scenario, seeds = load("calm", {"session.duration_s": 60, **limit}), range(16)
     batch = Batch(scenario, 16)
@@ -367,7 +367,7 @@ def test_doing_nothing_costs_and_sends_nothing(tmp_path):
         (["--seeds", "7,8,7"], "seeds must differ, got 7 twice"),
         (["--seeds", "7,8", "--first-seed", "3"], "first_seed goes with a number of seeds, got 3 with seeds '7,8'"),
         (["--scenarios", "calm", "--overrides", "maker"], "overrides must read key=value, .*, got 'maker'"),
-        (["--scenarios", "calm", "--overrides", "maker.size=1"], "maker.size"),
+        (["--scenarios", "calm", "--overrides", "learners.maker.size=1"], "learners.maker.size"),
         (["--scenarios", "calm", "--fees", "free"], "fees: 'free' is not one of none, nasdaq"),
         (["--scenarios", "calm", "--latency", "warp"], "'warp' is not one of"),
         (["--scenarios", "calm", "--data", "day.csv"], "data: none of calm replays a recorded day"),
@@ -478,7 +478,7 @@ def test_a_run_without_any_finished_episode_says_so(lab, tmp_path, capsys, fragi
 
 
 REPLAY = ["--policies", "do_nothing", "fixed_spread", "--scenarios", "replay", "--seeds", "2", "--no-tensorboard"]
-REPLAY_SESSION = ["session.warm_up_s=0.5", "session.duration_s=3", "maker.decision_interval_s=0.5"]
+REPLAY_SESSION = ["session.warm_up_s=0.5", "session.duration_s=3", "learners.maker.decision_interval_s=0.5"]
 
 
 def test_a_run_on_a_recorded_day_keeps_what_it_played_and_goes_on_with_nothing_else(lab, tmp_path, capsys):

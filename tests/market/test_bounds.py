@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lobenv.engine.batch import Batch, maker_of
+from lobenv.engine.batch import Batch
 from lobenv.market import exchange
 from lobenv.market.tables import HIGHEST_PRICE, LIMIT, MARKET, MOST_SHARES, PEG_PRIMARY, REJECTED
 from lobenv.scenario.config import Fees, Fundamental, OpeningBook
@@ -146,7 +146,7 @@ def names(market):
 
 def test_a_liquidation_is_labelled_as_one():
     scenario = load("calm", {"session.duration_s": 20})
-    batch = Batch(scenario, externals=(maker_of(scenario),), tape=True)
+    batch = Batch(scenario, tape=True)
     batch.reset(np.zeros(1, np.int64), np.array([1], np.uint64))
     while batch.out.session[0, 0] == 0:
         batch.step(np.array([[[-0.9, -0.9]]]))

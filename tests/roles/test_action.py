@@ -245,7 +245,9 @@ def test_flatten_repeats_a_cancel_that_was_lost():
 @pytest.mark.parametrize("action", ["continuous", "multidiscrete"])
 def test_the_inventory_cap_is_never_exceeded(action, latency):
     cap = 2
-    env = make(action=action, latency=latency, overrides={"maker.inventory_cap_lots": cap, "session.duration_s": 60.0})
+    env = make(
+        action=action, latency=latency, overrides={"learners.maker.inventory_cap_lots": cap, "session.duration_s": 60.0}
+    )
     reached = 0
     for seed in range(4):
         env.reset(seed=seed)
@@ -262,7 +264,7 @@ def test_the_inventory_cap_is_never_exceeded(action, latency):
 
 
 def test_a_side_without_room_is_not_quoted():
-    env = make(overrides={"maker.inventory_cap_lots": 1, "session.duration_s": 60.0})
+    env = make(overrides={"learners.maker.inventory_cap_lots": 1, "session.duration_s": 60.0})
     env.reset(seed=3)
     full = 0
     for action in near_touch(3, 119):
@@ -294,7 +296,7 @@ def test_the_discrete_mask_offers_to_close_only_an_open_position():
 
 def test_the_multidiscrete_mask_leaves_out_what_the_cap_would_not_let_through():
     cap = 2
-    env = make(action="multidiscrete", overrides={"maker.inventory_cap_lots": cap, "session.duration_s": 60.0})
+    env = make(action="multidiscrete", overrides={"learners.maker.inventory_cap_lots": cap, "session.duration_s": 60.0})
     steps = rollout(env, [np.array([0, 0, 0, 0])] * 120, seed=2)
     offsets, seen = len(OFFSETS) + 1, set()
     for step in steps[:-1]:

@@ -164,7 +164,7 @@ def test_shares_and_money_are_conserved_at_every_decision(fees):
 def test_a_breached_loss_limit_terminates_with_the_position_closed():
     killed = 0
     for seed in range(1, 6):
-        env = make(overrides={"maker.loss_limit": 0.5})
+        env = make(overrides={"learners.maker.loss_limit": 0.5})
         steps = rollout(env, near_touch(seed, STEPS), seed=seed)
         assert steps[-1].terminated
         if env.batch.out.session[0, 0] != KILLED:

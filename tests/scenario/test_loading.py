@@ -13,7 +13,9 @@ KINDS = "noise, retail, value, momentum, mean_reversion, market_maker, avellaned
 FEES = "maker_bps, maker_per_share, taker_bps, taker_per_share"
 LINK = "base_us, drop, jitter, scale_us, shape"
 LATENCIES = "colo, cross_country_fibre, cross_country_microwave, geo, leo, metro, none, retail"
-KEYS = "agents, books, capacity, description, fundamentals, latencies, maker, name, opening, replay, session, tick_size"
+KEYS = (
+    "agents, books, capacity, description, fundamentals, latencies, learners, name, opening, replay, session, tick_size"
+)
 
 
 def message_of(*arguments):
@@ -119,8 +121,8 @@ def test_overrides_leave_their_source_as_it_was():
         ({"capacity.ladder_ticks": 1000}, "capacity: ladder_ticks must be a power of two, got 1000"),
         ({"books": []}, "books: must be a list of at least 1 entries, got []"),
         ({"books.3.name": "x"}, "books.3: must be an index from 0 to 0"),
-        ({"maker": 3}, "maker: must be a mapping of keys to values, got 3"),
-        ({"maker.latency": "metroo"}, f"maker.latency: 'metroo' is not one of {LATENCIES}"),
+        ({"learners.maker": 3}, "learners.maker: must be a mapping of keys to values, got 3"),
+        ({"learners.maker.latency": "metroo"}, f"learners.maker.latency: 'metroo' is not one of {LATENCIES}"),
         (
             {"agents.retail.marketable_share": 2},
             "agents.retail.marketable_share: must be a number >= 0 and <= 1, got 2",

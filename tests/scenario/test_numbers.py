@@ -120,7 +120,7 @@ def _small_market() -> Scenario:
             "fundamentals": {"SIM": {"jumps_per_hour": 600, "jump_mean_ticks": 3, "reversion_per_s": 0.01}},
             "agents": {name: {"kind": name, "count": 2, "mean_interval_s": 0.2} for name in KINDS.entries()},
             "latencies": {"own": {"order_entry": link, "report": link, "feed": link}},
-            "maker": {"latency": "own"},
+            "learners": {"maker": {"latency": "own"}},
             "replay": {},
         }
     )
@@ -282,8 +282,8 @@ def test_numbers_that_are_allowed_one_by_one_are_refused_or_run_together(data):
     ("overrides", "key"),
     [
         ({"fundamentals.SIM.step_s": 4e-10}, "fundamentals.SIM.step_s"),
-        ({"maker.order_size_shares": 2**31}, "maker.order_size_shares"),
-        ({"maker.decision_interval_s": 1e-10}, "maker.decision_interval_s"),
+        ({"learners.maker.order_size_shares": 2**31}, "learners.maker.order_size_shares"),
+        ({"learners.maker.decision_interval_s": 1e-10}, "learners.maker.decision_interval_s"),
         ({"fundamentals.SIM.price": 1e9}, "fundamentals.SIM.price"),
         ({"tick_size": 1e-9}, "tick_size"),
         ({"books.0.halts.pause_s": 1e300}, "books.0.halts.pause_s"),
@@ -291,9 +291,12 @@ def test_numbers_that_are_allowed_one_by_one_are_refused_or_run_together(data):
         ({"session.duration_s": True}, "session.duration_s"),
         ({"books.0.fees.taker_bps": 0.001}, "books.0.fees.taker_bps"),
         ({"books.0.fees.taker_per_share": 1e-6}, "books.0.fees.taker_per_share"),
-        ({"maker.loss_limit": 1e-9}, "maker.loss_limit"),
+        ({"learners.maker.loss_limit": 1e-9}, "learners.maker.loss_limit"),
         ({"agents.institution.duration_s": 1e-5, "agents.institution.slices": 11}, "agents.institution"),
-        ({"fundamentals.SIM.price": 1e7, "maker.order_size_shares": 13_000}, "maker.order_size_shares"),
+        (
+            {"fundamentals.SIM.price": 1e7, "learners.maker.order_size_shares": 13_000},
+            "learners.maker.order_size_shares",
+        ),
         ({"agents.noise.count": 600_000, "agents.retail.count": 600_000}, "agents"),
     ],
 )

@@ -5,7 +5,8 @@ import pytest
 
 from lobenv.agents.kinds import KINDS, number_of
 from lobenv.market.tables import FEED, ORDER_ENTRY
-from lobenv.scenario.build import External, build
+from lobenv.scenario.build import build
+from lobenv.scenario.external import External
 from lobenv.scenario.loading import PRESET_FOLDER, load, presets
 from lobenv.simulation.market import Market
 

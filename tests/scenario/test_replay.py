@@ -119,7 +119,7 @@ def test_window_that_begins_with_an_empty_book_is_about_the_last_price(tmp_path)
 
 @pytest.mark.parametrize("start_s", [0.5, 1.5])
 def test_batch_of_seeds_runs_through_windows_that_begin_with_a_side_or_all_of_the_book_empty(tmp_path, start_s):
-    scenario = scenario_of(write_day(tmp_path, STEM, EMPTIED), {"maker.decision_interval_s": 0.5})
+    scenario = scenario_of(write_day(tmp_path, STEM, EMPTIED), {"learners.maker.decision_interval_s": 0.5})
     batch = Batch(scenario, 3)
     assert batch._recording is not None
     batch._recording.window_start_ns = lambda seed: round(start_s * SECOND) if seed == 1 else round(3.25 * SECOND)

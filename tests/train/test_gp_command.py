@@ -166,7 +166,9 @@ def test_a_resumed_run_refuses_options_that_it_has_settled(evolve, tmp_path, cap
 def test_the_recorded_command_leads_back_to_the_same_options():
     import tyro
 
-    options = Options(genome="params", rule="glft", generations=7, latencies=("geo",), overrides=("maker.latency=leo",))
+    options = Options(
+        genome="params", rule="glft", generations=7, latencies=("geo",), overrides=("learners.maker.latency=leo",)
+    )
     words = command_of(options, MODULE, NOT_RECORDED).split()[3:]
     assert stored(tyro.cli(Options, args=words), CHANGEABLE) == stored(options, CHANGEABLE)
     assert tyro.cli(Options, args=words).generations == 7

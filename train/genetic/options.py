@@ -71,7 +71,7 @@ class Options:
     lenient: bool = False
     """Skip damaged rows of the recorded day and say how many, instead of refusing it."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     fields: tuple[str, ...] = ()
     """With trees, the observation fields that a formula may use, by default all."""
     height: int = 7

@@ -87,7 +87,7 @@ class Options:
     lenient: bool = False
     """Skip damaged rows of the recorded day and say how many, instead of refusing it."""
     overrides: tuple[str, ...] = ()
-    """Values that replace the scenarios', such as session.duration_s=60 maker.inventory_cap_lots=5."""
+    """Values that replace the scenarios', such as session.duration_s=60 learners.maker.inventory_cap_lots=5."""
     num_envs: Annotated[int | None, _of_files("n_envs")] = None
     """Markets stepped at once, shared out equally among the combinations of scenario, latency and fees."""
     learning_rate: Annotated[float | None, _of_files("learning_rate")] = None

@@ -105,7 +105,7 @@ def _check_alike(markets: Sequence[Market]) -> None:
         values = {getattr(market.scenario.maker, field): market.label for market in markets}
         if len(values) > 1:
             shown = ", ".join(f"{value:g} in {label}" for value, label in values.items())
-            raise ValueError(f"maker.{field} must be the same in all scenarios, got {shown}")
+            raise ValueError(f"learners.maker.{field} must be the same in all scenarios, got {shown}")
 
 
 def shares(num_envs: int, markets: int) -> list[int]:

@@ -24,6 +24,7 @@ from lobenv.roles.maker.table import (
     QUOTE_PENDING,
     maker_of,
 )
+from lobenv.roles.view import view_of
 
 WITHDRAW = 1.0  # the end of the continuous range: no quote on that side
 
@@ -55,7 +56,7 @@ def act(world: World, external, action):
         action: (ACTION_WIDTH,) float64, in its action mode.
     """
     maker = maker_of(world, external)
-    view = world.captures[external, world.externals[external]["decision"] % world.captures.shape[1]]
+    view = view_of(world, external)
     mode, mid = maker["action_mode"], maker["mid"]
     if mode == DISCRETE and int(action[0]) == FLATTEN:
         _flatten(world, external)

@@ -7,27 +7,18 @@ present.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from lobenv.compiled import kernel
 from lobenv.market.tables import HALTED, MILLITICKS, World
+from lobenv.roles.base import Field
 from lobenv.roles.maker.table import HORIZONS, QUOTE_LIVE, TIME_CONSTANTS, maker_of
+from lobenv.roles.view import view_of
 from lobenv.settings import SECOND
 
 LEVELS = 5
 MILLISECONDS = 1e-6  # in a nanosecond
-
-
-class Field(NamedTuple):
-    """One column of the observation."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    meaning: str
 
 
 FIELDS: tuple[Field, ...] = (
@@ -86,7 +77,7 @@ def observe(world: World, external, out):
         out: (WIDTH,) float32, written in place.
     """
     agent, maker = world.externals[external], maker_of(world, external)
-    view = world.captures[external, agent["decision"] % world.captures.shape[1]]
+    view = view_of(world, external)
     _follow(maker, view)
     lot = 1.0 / maker["order_size"]
     _write_own(world, agent, maker, view, lot, out)

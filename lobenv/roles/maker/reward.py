@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from lobenv.compiled import kernel
 from lobenv.market.feed import has_side
 from lobenv.market.ledger import net_value, twice_mid_of
 from lobenv.market.order_book import slot_of
 from lobenv.market.tables import MILLITICKS, RESTING, World
+from lobenv.roles.base import Column
 from lobenv.roles.maker.table import DAMPENED, INVENTORY, maker_of
 from lobenv.settings import SECOND
 
 PARTS = ("pnl", "inventory", "terminal", "dampening")
 PARTS_WIDTH = len(PARTS)
 _PNL, _INVENTORY, _TERMINAL, _DAMPENING = range(PARTS_WIDTH)
-
-
-class Column(NamedTuple):
-    """One column of the exchange's own picture of an external agent: evaluation reads it, the agent never sees it."""
-
-    name: str
-    unit: str
-
 
 STATE = (
     Column("time_s", "s"),

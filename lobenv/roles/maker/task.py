@@ -1,17 +1,12 @@
-"""How a market maker acts and is paid, and the record that its settings are written to."""
+"""How a market maker acts and is paid."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from lobenv.market.tables import MILLITICKS
-from lobenv.roles.dispatch import MAKER as MAKER_ROLE
-from lobenv.roles.maker.modes import MODES
-from lobenv.roles.maker.table import DAMPENED, INVENTORY, MAKER, PNL
+from lobenv.roles.maker.table import DAMPENED, INVENTORY, PNL
 from lobenv.settings import Frozen, Share
 
 ActionMode = Literal["continuous", "discrete", "multidiscrete"]
@@ -55,47 +50,3 @@ class Task(Frozen):
         if isinstance(values, dict) and isinstance(values.get("reward"), str):
             return {**values, "reward": {"mode": values["reward"]}}
         return values
-
-
-@dataclass(frozen=True)
-class MakerRole:
-    """A market maker in one market: what its record begins with.
-
-    Attributes:
-        task: How it acts and is paid.
-        order_size: Shares of a quote, a lot.
-        inventory_cap: Shares.
-        quote_timeout_ns: A quote not heard of for this long is taken for lost [ns].
-        max_offset: Distance of a quote from the mid at the far end of the continuous action [ticks].
-        interval_s: Between two decisions [s].
-        session_s: Length of its session [s].
-        tick_size: $ a tick.
-    """
-
-    task: Task
-    order_size: int
-    inventory_cap: int
-    quote_timeout_ns: int
-    max_offset: float
-    interval_s: float
-    session_s: float
-    tick_size: float
-
-    number: ClassVar[int] = MAKER_ROLE
-    dtype: ClassVar[np.dtype] = MAKER
-
-    def write(self, record: np.ndarray) -> None:
-        """Fill the MAKER record, in place."""
-        reward = self.task.reward
-        record["action_mode"] = MODES[self.task.action].number
-        record["reward_mode"] = REWARD_MODES[reward.mode]
-        record["order_size"] = self.order_size
-        record["inventory_cap"] = self.inventory_cap
-        record["quote_timeout"] = self.quote_timeout_ns
-        record["max_offset"] = self.max_offset
-        record["interval"] = self.interval_s
-        record["session"] = self.session_s
-        record["inventory_aversion"] = reward.inventory_aversion
-        record["terminal_aversion"] = reward.terminal_aversion
-        record["dampening"] = reward.dampening
-        record["dollars"] = self.tick_size / MILLITICKS

@@ -78,9 +78,9 @@ def test_a_wrong_combination_is_one_line(arguments, message):
 
 def test_markets_in_which_an_action_means_something_else_are_refused(tmp_path):
     path = tmp_path / "wide.yaml"
-    path.write_text("base: calm\nmaker: {max_offset_ticks: 40}\n")
+    path.write_text("base: calm\nlearners: {maker: {max_offset_ticks: 40}}\n")
     with pytest.raises(
-        ValueError, match=r"maker.max_offset_ticks must be the same in all scenarios, got 20 in calm, 40"
+        ValueError, match=r"learners.maker.max_offset_ticks must be the same in all scenarios, got 20 in calm, 40"
     ):
         combinations(("calm", str(path)), (), ())
 
