@@ -126,7 +126,7 @@ def test_two_policies_meet_the_same_exogenous_world():
 
 def test_traders_that_never_act_change_nothing():
     lively = load(LIVELY)
-    idle = {"kind": "noise", "count": 5, "mean_interval_s": 1e9, "latency": "leo"}
+    idle = {"kind": "noise", "count": 5, "mean_interval_s": 1e6, "latency": "leo"}
     groups = {"idle": idle, **{name: group.model_dump(mode="json") for name, group in lively.agents.items()}}
     crowded = load({**lively.model_dump(mode="json"), "agents": groups})
     assert next(iter(crowded.agents)) == "idle"
