@@ -227,7 +227,7 @@ def test_flatten_repeats_a_cancel_that_was_lost():
     env = still(
         "discrete",
         latencies={"lossy": {"order_entry": {"base_us": 1e3, "drop": 0.6}, "report": link, "feed": link}},
-        maker={"latency": "lossy", "quote_timeout_s": 1.0},
+        learners={"maker": {"latency": "lossy", "quote_timeout_s": 1.0}},
         session={"duration_s": 60.0, "warm_up_s": 1.0},
     )
     for _ in range(20):

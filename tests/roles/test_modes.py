@@ -7,12 +7,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from lobenv.roles.maker.action import MASK_SIZE
+from lobenv.roles.maker.action import ACTION_WIDTH, MASK_SIZE
 from lobenv.roles.maker.formats import FORMATS
 from lobenv.roles.maker.modes import MODES
 from lobenv.roles.maker.observation import FIELDS, HIGH, LOW
 from lobenv.roles.maker.task import ActionMode
-from lobenv.roles.widths import MOST_ACTIONS
 
 every_mode = pytest.mark.parametrize("name", MODES)
 
@@ -30,7 +29,7 @@ def test_what_is_of_the_space_is_encoded_as_it_is(name):
     actions = np.stack([space.sample() for _ in range(50)])
     encoded = mode.encode(actions, 50)
     assert encoded.shape[:2] == (50, 1)
-    assert encoded.shape[2] <= MOST_ACTIONS
+    assert encoded.shape[2] <= ACTION_WIDTH
     np.testing.assert_array_equal(encoded.reshape(actions.shape), actions)
     np.testing.assert_array_equal(mode.encode(actions[0], 1), encoded[:1])
 
