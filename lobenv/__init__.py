@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lobenv.agents.base import AgentConfig
+    from lobenv.roles.base import Role
 
 try:
     __version__ = version("lobenv")
@@ -52,6 +53,22 @@ def register_agent(
 
     kind = AgentKind(config, state, wake, on_report)
     KINDS.add(kind.name, kind, config.__module__)
+
+
+def register_role(role: Role) -> None:
+    """Add a role that learners of a scenario can then have; before the first market runs in this process.
+
+    A package that is installed can name its roles as entry points of the group `lobenv.roles` instead.
+
+    Args:
+        role: What it is: see `lobenv.roles.base.Role`.
+
+    Raises:
+        RegistrationError: There is a role of that name already, or the market has been compiled.
+    """
+    from lobenv.roles.roles import ROLES
+
+    ROLES.add(role.name, role, role.config.__module__)
 
 
 def _register() -> None:

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.outside.walk import ROOT, write_package
+from tests.outside.walk import ROOT, process
 
 QUICK = {"session": {"warm_up_s": 1, "duration_s": 30}}
 ASLEEP = {**QUICK, "agents": {"copycats": {"mean_interval_s": 1e6}}}
 UNTIL_S = 20.0
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Path:
-    """The package of CONTRIBUTING.md as it was written."""
-    return write_package(tmp_path_factory.mktemp("package"))
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The folder that it was installed into by pip, which also leaves its mark in the folder that it builds in."""
-    package = write_package(tmp_path_factory.mktemp("built"))
-    target = tmp_path_factory.mktemp("site")
-    options = ["--no-build-isolation", "--no-deps", "--no-index", "--no-warn-script-location", "--quiet"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(package)]
-    done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-def process(folder: Path, *arguments: str, paths: tuple[Path, ...] = (), **variables: str) -> Any:
-    """Run Python beside a folder with the scenario, with some paths before the project's; what it did."""
-    work = folder.with_name("work")
-    work.mkdir(exist_ok=True)
-    shutil.copy(folder / "market.yaml", work)
-    path = os.pathsep.join(map(str, (*paths, ROOT)))
-    surroundings = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": path, **variables}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=work, env=surroundings, capture_output=True, text=True, check=False)
 
 
 def market(folder: Path, scenario: str, overrides: dict[str, Any], *paths: Path, **variables: str) -> dict[str, Any]:
