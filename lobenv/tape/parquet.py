@@ -50,9 +50,11 @@ def read_parquet(path: str | PathLike[str]) -> Tape:
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file")
+    from polars.exceptions import PanicException
+
     try:
         return _read(file)
-    except Exception as error:
+    except (Exception, PanicException) as error:  # Polars panics at some damage, and that is no Exception
         reason = error.reason if isinstance(error, TapeError) else f"is no readable Parquet file: {_first_line(error)}"
         raise TapeError(reason, path) from error
 

@@ -103,7 +103,7 @@ def test_batch_size_and_threads_change_no_figure(tmp_path):
 
 
 def test_an_option_reaches_every_scenario(tmp_path):
-    (tmp_path / "wide.yaml").write_text("base: calm\nmaker:\n  max_offset_ticks: 40\n")
+    (tmp_path / "wide.yaml").write_text("base: calm\nlearners:\n  maker:\n    max_offset_ticks: 40\n")
     files = [str(tmp_path / "wide.yaml"), "calm"]
     options = ["--latency", "retail", "--fees", "nasdaq", "--overrides", "session.duration_s=10"]
     comparison = check(policy_lab.parse(["--policies", *RULES, "--scenarios", *files, *options]))

@@ -16,7 +16,9 @@ from lobenv.agents.kinds import KINDS
 from lobenv.engine.batch import Batch
 from lobenv.engine.step import RUNNING
 from lobenv.market.tables import World
+from lobenv.roles.base import LearnerConfig
 from lobenv.roles.maker.task import Reward, Task
+from lobenv.roles.roles import ROLES
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import load
 from lobenv.scenario.problems import ScenarioError
@@ -191,8 +193,8 @@ def test_every_number_has_both_bounds():
 
 
 def test_every_configuration_class_is_in_the_market_that_is_tried():
-    kinds = {kind.config for kind in KINDS.entries().values()}
-    assert models_of(MARKET) == models_in(Scenario) - {AgentConfig} | kinds
+    chosen = [entry.config for table in (KINDS, ROLES) for entry in table.entries().values()]
+    assert models_of(MARKET) == (models_in(Scenario) - {AgentConfig, LearnerConfig}).union(*map(models_in, chosen))
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.key)
