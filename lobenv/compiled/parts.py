@@ -41,7 +41,11 @@ class _PartLibrary(JITCodeLibrary):
 
     def finalize(self) -> None:
         """Simplify this part alone, so that the entry kernel inlines small code, and only then link what it calls."""
-        super()._optimize_final_module()
+        loops, level = self._codegen._loopvect, self._codegen._opt_level
+        passes, builder = self._codegen._module_pass_manager(
+            loop_vectorize=loops, slp_vectorize=False, opt=level, cost="cheap"
+        )
+        passes.run(self._final_module, builder)
         super().finalize()
 
     def _optimize_final_module(self) -> None:

@@ -92,7 +92,10 @@ def _carry_out(world: World, out, control, actions):
         return run_telling_views(world, control["stop"])
     decision = next_decision(world)
     control["decision"] = decision
-    status = run_telling_views(world, min(control["stop"], decision))
+    stop = min(control["stop"], decision)
+    if stop == NEVER:
+        return REACHED  # all have ended, and nobody says how far to go on without them
+    status = run_telling_views(world, stop)
     if status == REACHED and world.clock[0]["now"] == decision and control["decisions"] == MADE:
         return _decide(world, out)
     return status

@@ -1,4 +1,4 @@
-"""A stranger adds a role as CONTRIBUTING.md says, word for word: it plays beside a maker, in a batch and without one."""
+"""A stranger adds a role as CONTRIBUTING.md says, word for word: it plays beside a maker, in a batch and alone."""
 
 from __future__ import annotations
 

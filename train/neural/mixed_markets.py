@@ -129,10 +129,14 @@ class MixedVecEnv(VecEnv):
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method of `SB3VecEnv.env_method` for each market asked for."""
-        results = [
-            result for part in self.parts for result in part.env_method(method_name, *method_args, **method_kwargs)
-        ]
-        return [results[row] for row in self._get_indices(indices)]
+        rows, results = list(self._get_indices(indices)), {}
+        for part, (low, high) in zip(self.parts, self.shares, strict=True):
+            own = [row for row in rows if low <= row < high]
+            if own:
+                places = [row - low for row in own]
+                found = part.env_method(method_name, *method_args, indices=places, **method_kwargs)
+                results.update(zip(own, found, strict=True))
+        return [results[row] for row in rows]
 
     def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
         """No market is wrapped."""
