@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import keyword
-import linecache
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lobenv.compiled import JIT_ENABLED, kernel
+from lobenv.compiled.text import define
 
 _FIRST_OUTSIDE = 1 << 30
 
@@ -81,8 +81,7 @@ def written(
     for name, entry in entries.items():
         names[name.upper()] = entry.number
         names |= {f"{name}_{rule}": function for rule, function in entry.rules.items()}
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # so that a traceback shows lines
-    exec(compile(text, file, "exec"), names)
+    define(text, file, names)
     return {choice.rule: kernel(names[choice.rule]) for choice in choices}
 
 
