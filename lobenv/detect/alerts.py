@@ -20,11 +20,11 @@ ALERT = np.dtype(
         ("features", "f8", (FEATURES,)),  # what is behind it, as `DetectorKind.features` names it; NaN beyond those
         ("detector", "i4"),  # `lobenv.detect.number_of` its name
         ("agent", "i4"),  # who is meant; NO_AGENT for nobody, and from a PUBLIC feed always
-        ("book", "i2"),  # of the record at which it was raised
-        ("side", "i1"),  # +1 bid, -1 ask, 0 both or neither
+        ("book", "i4"),  # of the record at which it was raised
+        ("side", "i4"),  # +1 bid, -1 ask, 0 both or neither
     ],
     align=True,
-)
+)  # without gaps: equal alerts are equal bytes
 
 
 @kernel
