@@ -100,6 +100,7 @@ class DetectorKind:
 
 
 def _check_features(features: object) -> None:
-    are_names = isinstance(features, tuple) and all(isinstance(name, str) for name in features)
-    if not are_names or len(set(features)) != len(features) or len(features) > FEATURES:
+    names = features if isinstance(features, tuple) else (None,)
+    are_names = all(isinstance(name, str) for name in names)
+    if not are_names or len(set(names)) != len(names) or len(names) > FEATURES:
         raise TypeError(f"features must be a tuple of at most {FEATURES} different names, got {features!r}")

@@ -1,8 +1,8 @@
 """Quote stuffing: one owner sends far more messages than the whole book usually has, and cancels what they bring.
 
-Egginton, Van Ness and Van Ness (Financial Management 45(3), 2016) call a minute stuffed in which a stock has 20 standard
-deviations more quotes than in its minutes of the last 20 days. Here it is asked of one owner, and of seconds, so that it
-is seen while it happens and the one who does it is named. Deviations from the paper:
+Egginton, Van Ness and Van Ness (Financial Management 45(3), 2016) call a minute stuffed in which a stock has more than
+its mean of quotes a minute of the last 20 days and 20 standard deviations. Here it is asked of one owner, and of
+seconds, so that it is seen while it happens and the one who does it is named. Deviations from the paper:
 
 - A rate is a count that decays over `window_s`; the book's own mean and deviation are exponential averages of its
   messages in each second, over `memory_s` rather than 20 days. The deviation is never taken for less than a Poisson

@@ -35,25 +35,28 @@ from tests.detect.tapes import Book
 STATE = np.dtype([("seen", "i8"), ("every", "i8")], align=True)
 
 
-class Nth(DetectorConfig):
-    """Every second record, or every third …"""
+class Every(DetectorConfig):
+    """Every second record, or every third, or so."""
 
-    detector: Literal["nth"] = "nth"
     every: int = 2
 
     def write(self, state: np.ndarray) -> None:
         state["every"] = self.every
 
 
-class Score(Nth):
+class Nth(Every):
+    detector: Literal["nth"] = "nth"
+
+
+class Score(Every):
     detector: Literal["score"] = "score"
 
 
-class Everywhere(Nth):
+class Everywhere(Every):
     detector: Literal["everywhere"] = "everywhere"
 
 
-class Label(Nth):
+class Label(Every):
     detector: Literal["label"] = "label"
 
 
@@ -94,7 +97,7 @@ OTHERS = (
 )
 
 
-class Traces(Nth):
+class Traces(Every):
     detector: Literal["traces"] = "traces"
 
 

@@ -1,4 +1,4 @@
-"""A stranger adds a detector as CONTRIBUTING.md says, word for word: from a package, by a call, and in this repository."""
+"""A stranger adds a detector as CONTRIBUTING.md says, word for word: by a package, by a call, in this repository."""
 
 from __future__ import annotations
 
