@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lobenv.compiled import JIT_ENABLED, kernel
+from lobenv.compiled import JIT_ENABLED, PLAIN_NUMBA, kernel
 from lobenv.compiled.text import define
 
 _FIRST_OUTSIDE = 1 << 30
@@ -124,7 +124,8 @@ def check_rule(name: str, rule: Any, parameters: tuple[str, ...]) -> None:
         TypeError: One line naming it.
     """
     plain = getattr(rule, "py_func", rule)
-    if not inspect.isfunction(plain) or (JIT_ENABLED and plain is rule):
+    is_bare = plain is rule and JIT_ENABLED and not PLAIN_NUMBA  # otherwise a part stays as it was
+    if not inspect.isfunction(plain) or is_bare:
         raise TypeError(f"{name} must be a function under @lobenv.compiled.kernel, got {rule!r}")
     if len(inspect.signature(plain).parameters) != len(parameters):
         raise TypeError(f"{name} must have the parameters {', '.join(parameters)}, got {inspect.signature(plain)}")
