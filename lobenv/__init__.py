@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lobenv.agents.base import AgentConfig
+    from lobenv.detect.base import DetectorKind
     from lobenv.roles.base import Role
 
 try:
@@ -69,6 +70,22 @@ def register_role(role: Role) -> None:
     from lobenv.roles.roles import ROLES
 
     ROLES.add(role.name, role, role.config.__module__)
+
+
+def register_detector(kind: DetectorKind) -> None:
+    """Add a detector, which `lobenv.detect` then knows by its name.
+
+    A package that is installed can name its detectors as entry points of the group `lobenv.detectors` instead.
+
+    Args:
+        kind: What it is: see `lobenv.detect.DetectorKind`.
+
+    Raises:
+        RegistrationError: There is a detector of that name already, or it is not what it should be.
+    """
+    from lobenv.detect.detectors import DETECTORS
+
+    DETECTORS.add(kind.name, kind, kind.config.__module__)
 
 
 def _register() -> None:

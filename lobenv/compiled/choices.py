@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import inspect
 import keyword
-import linecache
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lobenv.compiled import JIT_ENABLED, kernel
+from lobenv.compiled import JIT_ENABLED, PLAIN_NUMBA, kernel
+from lobenv.compiled.text import define
 
 _FIRST_OUTSIDE = 1 << 30
 
@@ -81,8 +81,7 @@ def written(
     for name, entry in entries.items():
         names[name.upper()] = entry.number
         names |= {f"{name}_{rule}": function for rule, function in entry.rules.items()}
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # so that a traceback shows lines
-    exec(compile(text, file, "exec"), names)
+    define(text, file, names)
     return {choice.rule: kernel(names[choice.rule]) for choice in choices}
 
 
@@ -125,7 +124,8 @@ def check_rule(name: str, rule: Any, parameters: tuple[str, ...]) -> None:
         TypeError: One line naming it.
     """
     plain = getattr(rule, "py_func", rule)
-    if not inspect.isfunction(plain) or (JIT_ENABLED and plain is rule):
+    is_bare = plain is rule and JIT_ENABLED and not PLAIN_NUMBA  # otherwise a part stays as it was
+    if not inspect.isfunction(plain) or is_bare:
         raise TypeError(f"{name} must be a function under @lobenv.compiled.kernel, got {rule!r}")
     if len(inspect.signature(plain).parameters) != len(parameters):
         raise TypeError(f"{name} must have the parameters {', '.join(parameters)}, got {inspect.signature(plain)}")

@@ -3,7 +3,14 @@
 from lobenv.tape.levels import replay_levels
 from lobenv.tape.lobster import LobsterDay, LobsterName, RowFault, read_lobster, write_lobster
 from lobenv.tape.parquet import read_parquet, write_parquet
-from lobenv.tape.public import PUBLIC_FIELDS, PUBLIC_RECORD, public_records
+from lobenv.tape.public import (
+    PUBLIC_FIELDS,
+    PUBLIC_RECORD,
+    VENUE_FIELDS,
+    VENUE_RECORD,
+    public_records,
+    venue_records,
+)
 from lobenv.tape.reconstruct import Excerpt, Reconstruction, excerpt, reconstruct
 from lobenv.tape.schema import (
     ADD,
@@ -47,6 +54,8 @@ __all__ = [
     "REDUCE",
     "TRADING_RESUMES",
     "UNKNOWN_AGENT",
+    "VENUE_FIELDS",
+    "VENUE_RECORD",
     "Excerpt",
     "LobsterDay",
     "LobsterName",
@@ -60,6 +69,7 @@ __all__ = [
     "read_parquet",
     "reconstruct",
     "replay_levels",
+    "venue_records",
     "write_lobster",
     "write_parquet",
 ]

@@ -1,4 +1,4 @@
-"""What a public reader is given of a tape: its records without who was behind them, and without why."""
+"""What readers are given of a tape: the public no owner and no reason, the venue no intent."""
 
 from __future__ import annotations
 
@@ -15,16 +15,28 @@ NOT_KNOWN = {
     "aggressor_label": NO_INTENT,
     "reason": REASON_NONE,
 }  # the columns that no public reader is given, and what stands in them where nobody knows
+TRUTH = ("label", "aggressor_label")  # the columns that no reader is given but the one who judges the others
 PUBLIC_FIELDS: tuple[str, ...] = tuple(name for name in FIELDS if name not in NOT_KNOWN)
 PUBLIC_RECORD = np.dtype([(name, RECORD[name]) for name in PUBLIC_FIELDS], align=True)
+VENUE_FIELDS: tuple[str, ...] = tuple(name for name in FIELDS if name not in TRUTH)
+VENUE_RECORD = np.dtype([(name, RECORD[name]) for name in VENUE_FIELDS], align=True)
 
 
 def public_records(records: np.ndarray) -> np.ndarray:
     """A copy of (N,) RECORD as (N,) PUBLIC_RECORD: no owner, no aggressor, no intent, no reason."""
-    public = np.zeros(len(records), PUBLIC_RECORD)
-    for name in PUBLIC_FIELDS:
-        public[name] = records[name]
-    return public
+    return _of_fields(records, PUBLIC_RECORD)
+
+
+def venue_records(records: np.ndarray) -> np.ndarray:
+    """A copy of (N,) RECORD as (N,) VENUE_RECORD: whose orders they were and why they went, but no intent."""
+    return _of_fields(records, VENUE_RECORD)
+
+
+def _of_fields(records: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    copy = np.zeros(len(records), dtype)
+    for name in dtype.names or ():
+        copy[name] = records[name]
+    return copy
 
 
 def records_of_public(public: np.ndarray) -> np.ndarray:
