@@ -35,9 +35,10 @@ def describe_scenario(
         """A group of traders is of the class of its kind, a learner of that of its role."""
         if len(path) != 2 or path[0] not in CHOSEN:
             return None
-        key, table = CHOSEN[path[0]]
+        group, name = path
+        key, table = CHOSEN[group]
         try:
-            return table.find(merged[path[0]][path[1]][key]).config
+            return table.find(merged[str(group)][name][key]).config
         except (ValueError, LookupError, TypeError):
             return None
 

@@ -93,7 +93,7 @@ class Long:
     def reset(self, num_envs, seed):
         self.seen = []
 
-    def act(self, observation):
+    def act(self, observation) -> np.ndarray:
         self.seen.append(observation.shape)
         return np.full(len(observation), LONG)
 
@@ -101,7 +101,7 @@ class Long:
 class Quotes(Long):
     """Quotes near the touch."""
 
-    def act(self, observation):
+    def act(self, observation) -> np.ndarray:
         self.seen.append(observation.shape)
         return np.full((len(observation), 2), TOUCH)
 

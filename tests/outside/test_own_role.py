@@ -102,8 +102,8 @@ def test_a_role_that_comes_after_the_first_market_is_refused_in_one_line(package
 
 COMMON = "book, computation_us, count, decision_interval_s, latency, loss_limit, order_rate_per_s"
 REFUSED = {
-    "load('calm', {'learners.x.role': 'tkaer'})": "overrides: learners.x: role must be one of maker, taker, got 'tkaer', "
-    "did you mean taker?",
+    "load('calm', {'learners.x.role': 'tkaer'})": "overrides: learners.x: role must be one of maker, taker, "
+    "got 'tkaer', did you mean taker?",
     "load('calm', {'learners.x': {'size_shares': 3}})": "overrides: learners.x: role is missing; it must be one of "
     "maker, taker",
     "load('taking.yaml', {'learners.taker.sise_shares': 3})": "overrides: learners.taker.sise_shares: unknown key, "

@@ -324,7 +324,7 @@ class Maker:
             liquidated: Shares held before the liquidation; None while the session goes on.
         """
         terms, before, self.last = self.terms, self.last, account
-        parts = dict.fromkeys(("pnl", "inventory", "terminal", "dampening"), 0.0)
+        parts: dict[str, float] = dict.fromkeys(("pnl", "inventory", "terminal", "dampening"), 0.0)
         parts["pnl"] = _worth(account, terms.tick) - _worth(before, terms.tick)
         lots = (account.position if liquidated is None else liquidated) / terms.lot
         if terms.reward == "inventory":

@@ -127,7 +127,7 @@ class Session:
             assert self.world.accounts[OWNER, 0][column] - counts[column] == expected
         links = self.scenario.latencies.get(self.scenario.maker.latency)
         assert not lost or (links is not None and links.order_entry.drop > 0)
-        self.batch.run_row(0, CONTINUE, NEVER, MADE)
+        self.batch.run_row(0, CONTINUE, int(NEVER), MADE)
 
     def leaving(self, mark: int) -> list[Message]:
         """The maker's messages that were put on the wire since an event's number, in their order."""
@@ -185,7 +185,7 @@ def view_of(world: World, decision: int) -> View:
     return View(
         time_ns=int(seen["time"]),
         price=tuple(seen["price"].tolist()),
-        depth=tuple(tuple(side) for side in seen["depth"].tolist()),
+        depth=(tuple(seen["depth"][0].tolist()), tuple(seen["depth"][1].tolist())),
         bought=int(seen["buy_volume"]),
         sold=int(seen["sell_volume"]),
         trades=int(seen["trades"]),

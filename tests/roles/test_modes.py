@@ -29,7 +29,7 @@ def test_what_is_of_the_space_is_encoded_as_it_is(name):
     actions = np.stack([space.sample() for _ in range(50)])
     encoded = mode.encode(actions, 50)
     assert encoded.shape[:2] == (50, 1)
-    assert encoded.shape[2] <= ACTION_WIDTH
+    assert encoded.shape[2] == mode.width <= ACTION_WIDTH
     np.testing.assert_array_equal(encoded.reshape(actions.shape), actions)
     np.testing.assert_array_equal(mode.encode(actions[0], 1), encoded[:1])
 
