@@ -187,7 +187,7 @@ class Batch:
         """Run all markets to a given time [ns], without a decision of the external agents."""
         self._advance(slice(None), CONTINUE, until_ns, IGNORED)
 
-    def _advance(self, rows: Any, todo: int, until: int, decisions: int = MADE) -> None:
+    def _advance(self, rows: Any, todo: int, until: int | np.int64, decisions: int = MADE) -> None:
         """Run markets; drain full tapes and go on until all are through."""
         if np.count_nonzero(self._interrupted) and self._interrupted[rows].any():
             raise InterruptedMarketError(
@@ -197,7 +197,7 @@ class Batch:
         try:
             if self._attendants:
                 for row in np.arange(self.num_envs)[rows]:
-                    self._run_attended(int(row), todo, until)
+                    self._run_attended(int(row), todo, int(until))
             else:
                 self._run_through()
         except BaseException:

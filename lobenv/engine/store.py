@@ -73,7 +73,7 @@ class Snapshot:
             OSError: The file cannot be written.
         """
         head = {"format": SNAPSHOT_FORMAT, "scenario": self.scenario, "setup": self.setup, "seed": self.seed}
-        content = {name: np.frombuffer(getattr(self, name), np.uint8) for name in ("row", "shown")}
+        content: dict[str, Any] = {name: np.frombuffer(getattr(self, name), np.uint8) for name in ("row", "shown")}
         content["tape"] = self.tape.view(np.uint8)
         if self.strategies is not None:
             content["strategies"] = np.frombuffer(pickle.dumps(self.strategies), np.uint8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lobenv.agents.kinds import kind_of
 from lobenv.market.ledger import twice_mid_of
 from lobenv.market.tables import (
     MILLITICKS,
@@ -74,7 +75,7 @@ class Result:
 def names_of_agents(scenario: Scenario, strategies: Sequence[str], learners: Sequence[str]) -> list[tuple[str, str]]:
     """(name, kind) of every agent, in the order of the tables."""
     first = ("opening", "opening") if scenario.replay is None else ("recording", "recording")
-    traders = [(name, group.kind) for name, group in scenario.agents.items() for _ in range(group.count)]
+    traders = [(name, kind_of(group).name) for name, group in scenario.agents.items() for _ in range(group.count)]
     outside = [*((name, "strategy") for name in strategies), *((name, "learner") for name in learners)]
     return [first, *outside, *traders]
 

@@ -6,6 +6,7 @@ import pytest
 
 from lobenv.agents.arbitrageur import Arbitrageur
 from lobenv.scenario.config import Book, Fees, Scenario
+from lobenv.settings import FrozenDict
 from tests.agents.bench import AGENT, QUICK, market_with, quote
 from tests.market.driver import SECOND
 from tests.market.invariants import check_all
@@ -71,5 +72,5 @@ def test_nothing_is_done_while_a_venue_shows_one_side_only():
 )
 def test_an_arbitrageur_without_a_second_book_of_its_symbol_is_refused(books, names, problem):
     with pytest.raises(ValueError, match=f"agents.pairs: {problem}"):
-        Scenario(books=books, agents={"pairs": Arbitrageur(books=names)})
-    Scenario(books=books, agents={"pairs": Arbitrageur(books=names, count=0)})
+        Scenario(books=books, agents=FrozenDict({"pairs": Arbitrageur(books=names)}))
+    Scenario(books=books, agents=FrozenDict({"pairs": Arbitrageur(books=names, count=0)}))

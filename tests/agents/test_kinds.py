@@ -16,6 +16,7 @@ from lobenv.market.memory import ALIGNMENT
 from lobenv.market.tables import ONCE, POISSON, REGULAR
 from lobenv.scenario.build import build
 from lobenv.scenario.config import Book, Scenario
+from lobenv.settings import FrozenDict
 from tests.agents.bench import AGENT, QUICK, market_with
 from tests.market.driver import SECOND
 
@@ -123,7 +124,7 @@ def test_a_group_s_table_is_laid_down_once_where_its_traders_look():
 
 def test_books_are_dealt_out_in_turn_and_an_arbitrageur_trades_its_own_and_the_next():
     books = (Book(name="a", venue="x"), Book(name="b", venue="y"), Book(name="c", venue="z"))
-    scenario = Scenario(books=books, agents={"pairs": Arbitrageur(count=3, books=("a", "c"))})
+    scenario = Scenario(books=books, agents=FrozenDict({"pairs": Arbitrageur(count=3, books=("a", "c"))}))
     world = build(scenario).world
     assert world.agents["book"][1:].tolist() == [0, 2, 0]
     starts, kind = world.agents["memory"][1:].tolist(), KINDS.find("arbitrageur")

@@ -8,7 +8,7 @@ import pytest
 from lobenv.engine.batch import Batch, InterruptedMarketError
 from lobenv.engine.store import Snapshot, SnapshotError
 from lobenv.market.tables import ENDED, KILLED, RUNNING
-from lobenv.roles.maker.task import Task
+from lobenv.roles.maker.task import Reward, Task
 from lobenv.scenario.external import external_of
 from lobenv.scenario.loading import load
 from lobenv.simulation.market import Market
@@ -112,7 +112,7 @@ def test_learners_of_one_name_are_refused():
 
 
 def test_each_learner_acts_and_is_paid_by_its_own_task():
-    batch = begun(maker("a"), maker("b", task=Task(action="discrete", reward="pnl")))
+    batch = begun(maker("a"), maker("b", task=Task(action="discrete", reward=Reward(mode="pnl"))))
     batch.step(np.array([[[-0.9, -0.9], [9.0, 0.0]]]))
     assert batch.worlds.accounts[0, 1:3, 0]["orders_sent"].tolist() == [2, 0]
     assert batch.out.parts[0, 1, 1:].tolist() == [0.0, 0.0, 0.0]
@@ -131,7 +131,8 @@ class Resting(Strategy):
 
     def on_timer(self, market):
         market.cancel_all()
-        market.buy(market.view.bid - 1, 100)
+        if market.view.bid is not None:
+            market.buy(market.view.bid - 1, 100)
 
     def on_fill(self, market, fill):
         self.fills.append((fill.exchange_ns, fill.price, fill.qty))
@@ -227,7 +228,7 @@ def test_a_damaged_snapshot_is_refused_in_one_line(tmp_path, damage):
     [
         lambda: begun(maker("maker"), scenario=load("calm", {**SHORT, "tick_size": 0.05})),
         lambda: begun(maker("maker", task=Task(action="discrete"))),
-        lambda: begun(maker("maker", task=Task(reward="pnl"))),
+        lambda: begun(maker("maker", task=Task(reward=Reward(mode="pnl")))),
         lambda: begun(maker("maker"), maker("second")),
         lambda: begun(maker("maker"), tape=True),
     ],

@@ -201,6 +201,7 @@ def test_masks_are_there_only_where_the_action_is_discrete():
         env = make(action=action)
         assert hasattr(env, "action_masks") == (action != "continuous")
         assert gym.make(MARKET_MAKING, action=action).has_wrapper_attr("action_masks") == (action != "continuous")
+    env = make(action="discrete")
     env.reset(seed=1)
     assert env.action_masks().dtype == bool
     assert env.action_masks().tolist() == env.reset(seed=1)[1]["action_mask"].astype(bool).tolist()

@@ -127,7 +127,7 @@ def test_the_tape_bears_the_intent_of_both_sides():
     scenario = load("calm", {"session.duration_s": 600, "agents.momentum.label": "momentum_ignition"})
     market = PlainMarket(scenario, seed=3)
     market.run()
-    records, label = market.tape.records, INTENT_NUMBERS["momentum_ignition"]
+    records, label = records_of(market), INTENT_NUMBERS["momentum_ignition"]
     momentum = {i for i, (name, _) in enumerate(names(market)) if name == "momentum"}
     executions = records[np.isin(records["kind"], (EXECUTE,))]
     took = np.isin(executions["aggressor"], list(momentum))
@@ -136,6 +136,11 @@ def test_the_tape_bears_the_intent_of_both_sides():
     assert (executions["aggressor_label"][~took] == 0).all()
     rested = np.isin(executions["owner"], list(momentum))
     assert (executions["label"][rested] == label).all()
+
+
+def records_of(market):
+    assert market.tape is not None
+    return market.tape.records
 
 
 def names(market):
@@ -159,7 +164,7 @@ def test_a_liquidation_is_labelled_as_one():
 def test_every_removal_bears_its_reason():
     market = PlainMarket(load("calm", {"session.duration_s": 60}), seed=2)
     market.run()
-    records = market.tape.records
+    records = records_of(market)
     removed = np.isin(records["kind"], (DELETE, REDUCE))
     assert (records["reason"][removed] != REASON_NONE).all()
     assert (records["reason"][~removed] == REASON_NONE).all()

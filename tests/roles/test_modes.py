@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -36,7 +36,8 @@ def test_what_is_of_the_space_is_encoded_as_it_is(name):
 
 @every_mode
 def test_a_mask_has_an_entry_for_every_choice(name):
-    mode, space = MODES[name], MODES[name].space()
+    mode = MODES[name]
+    space: Any = mode.space()
     choices = {"n": lambda: int(space.n), "nvec": lambda: int(space.nvec.sum())}
     found = [count() for attribute, count in choices.items() if hasattr(space, attribute)]
     assert mode.mask_size == (found[0] if found else 0) <= MASK_SIZE
