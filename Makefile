@@ -36,15 +36,15 @@ test: test-compiled test-interpreted test-bounds test-plain test-newest test-not
 
 # The whole suite, as users run the market.
 test-compiled: $(ALL_READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The kernels as plain Python, where coverage sees their lines.
 test-interpreted: $(ALL_READY)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov=lobenv --cov-report=term:skip-covered $(KERNEL_TESTS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -m "not slow" --cov=lobenv --cov-report=term:skip-covered $(KERNEL_TESTS)
 
 # The kernels with every index checked, in a cache of their own.
 test-bounds: $(ALL_READY)
-	NUMBA_BOUNDSCHECK=1 LOBENV_CACHE_DIR=$(abspath $(VENV))/bounds-cache $(BIN)/python -m pytest -m "not slow" $(KERNEL_TESTS)
+	NUMBA_BOUNDSCHECK=1 LOBENV_CACHE_DIR=$(abspath $(VENV))/bounds-cache $(BIN)/python -m pytest -n 2 -m "not slow" $(KERNEL_TESTS)
 
 # The paths of all presets without what Numba does not document, on the newest Numba that pip finds.
 test-plain: $(NEWEST_NUMBA)/.ready
@@ -54,7 +54,7 @@ test-plain: $(NEWEST_NUMBA)/.ready
 # The API on the newest Gymnasium, which Ray's pin keeps out of the constraints.
 test-newest: $(NEWEST)/.ready-$(NEWEST_GYMNASIUM)
 	PYTHONPATH=$(abspath $(NEWEST)) $(BIN)/python -c 'import gymnasium; assert gymnasium.__version__ == "$(NEWEST_GYMNASIUM)"'
-	PYTHONPATH=$(abspath $(NEWEST)) $(BIN)/python -m pytest $(API_TESTS)
+	PYTHONPATH=$(abspath $(NEWEST)) $(BIN)/python -m pytest -n 2 $(API_TESTS)
 
 # Every cell of the notebooks, on few seeds.
 test-notebooks: $(ALL_READY)
