@@ -9,6 +9,7 @@ Nothing here is executed: the sidecar is JSON that is validated field by field, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from policies.base import MarketSpec
 from policies.sidecar import SIDECARS, Family, NetworkSidecar, RuleSidecar, Sidecar, TreeSidecar
 
 SIDECAR, CARD = "policy.json", "MODEL_CARD.md"
+DIGEST_BYTES = 16
 ZOO = Path(__file__).parent / "zoo"  # <name>/<family>/
 BY_SCENARIO = "zoo"  # the name that stands for the zoo's policy of the scenario at hand
 FOR_ANY_SCENARIO = "all"  # the policy it falls back on
@@ -57,12 +59,39 @@ def read_sidecar(folder: Path, family: Family) -> Sidecar:
     path = folder / SIDECAR
     text = read_bytes(path)
     try:
-        return SIDECARS[family].model_validate_json(text, strict=True)
+        sidecar = SIDECARS[family].model_validate_json(text, strict=True)
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise ArtefactError(f"{path}: not valid JSON") from None
         values = json.loads(text)
         raise ArtefactError(describe(error, SIDECARS[family], [(str(path), values)])) from None
+    if sidecar.digest != _sealed(sidecar, sidecar.files).digest:
+        raise ArtefactError(f"{path}: was altered after it was written: its digest is not that of its content")
+    return sidecar
+
+
+def check_file(folder: Path, name: str, sidecar: Sidecar) -> None:
+    """Hold a file of an artefact to the digest that its sidecar has of it.
+
+    Raises:
+        ArtefactError: It cannot be read, or was altered.
+    """
+    path = folder / name
+    if _digest(read_bytes(path)) != sidecar.files.get(name):
+        raise ArtefactError(f"{path}: was altered after it was written: its digest is not the one in {SIDECAR}")
+
+
+S = TypeVar("S", bound=Sidecar)
+
+
+def _sealed(sidecar: S, files: Mapping[str, str]) -> S:
+    """The sidecar with the digests of the files that belong to it, and its own."""
+    whole = sidecar.model_copy(update={"files": dict(files), "digest": ""})
+    return whole.model_copy(update={"digest": _digest(whole.model_dump_json().encode())})
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -92,15 +121,17 @@ def write_artefact(folder: Path, sidecar: Sidecar, card: str, files: Mapping[str
     Raises:
         ValueError: a file has no plain name, or the name of the sidecar or the card.
     """
-    contents = {SIDECAR: (sidecar.model_dump_json(indent=2) + "\n").encode(), CARD: card.encode()}
-    for name in files or {}:
-        if name in {"", "..", *contents} or Path(name).name != name:
+    files = files or {}
+    for name in files:
+        if name in {"", "..", SIDECAR, CARD} or Path(name).name != name:
             raise ValueError(f"files must have plain names other than {SIDECAR} and {CARD}, got {name!r}")
+    sealed = _sealed(sidecar, {name: _digest(content) for name, content in files.items()})
+    contents = {SIDECAR: (sealed.model_dump_json(indent=2) + "\n").encode(), CARD: card.encode()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = folder.with_name(f".{uuid.uuid4().hex}")
     try:
         building.mkdir()
-        for name, content in {**contents, **(files or {})}.items():
+        for name, content in {**contents, **files}.items():
             _write_through(building / name, content)
         _put_in_place(building, folder)
     finally:

@@ -119,9 +119,11 @@ class Sidecar(Frozen):
         commit: Where the code stood, where that is known.
         metrics: Scenario to metric to what was measured on held-out seeds.
         licence: Under which it may be used.
+        files: Name of every other file that the policy needs to the digest of its content.
+        digest: Of all of the above, as `policies.artefact` writes and checks it.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: Text
     algorithm: Text
     created: date
@@ -136,6 +138,8 @@ class Sidecar(Frozen):
     commit: Commit | None = None
     metrics: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     licence: Text = "MIT"
+    files: dict[str, str] = Field(default_factory=dict)
+    digest: str = ""
 
     @model_validator(mode="after")
     def _fields_differ(self) -> Self:
