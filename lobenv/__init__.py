@@ -1,11 +1,13 @@
 """A simulated limit order book with latency and a background population, as reinforcement-learning environments.
 
 Importing this package registers `Sentinel-MM-v0` with Gymnasium and compiles nothing;
-`gym.make("lobenv:Sentinel-MM-v0")` imports it by itself.
+`gym.make("lobenv:Sentinel-MM-v0")` imports it by itself. Without reinforcement learning, `lobenv.simulate` runs a
+market with a `lobenv.Strategy` in it; `lobenv.presets()` says which markets there are.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,29 @@ if TYPE_CHECKING:
     from lobenv.agents.base import AgentConfig
     from lobenv.detect.base import DetectorKind
     from lobenv.roles.base import Role
+    from lobenv.scenario.loading import presets
+    from lobenv.simulation import Market, Snapshot, Strategy, simulate
+
+__all__ = [
+    "MARKET_MAKING",
+    "Market",
+    "Snapshot",
+    "Strategy",
+    "__version__",
+    "presets",
+    "register_agent",
+    "register_detector",
+    "register_role",
+    "simulate",
+]
+
+_HOMES = {
+    "Market": "lobenv.simulation",
+    "Snapshot": "lobenv.simulation",
+    "Strategy": "lobenv.simulation",
+    "presets": "lobenv.scenario.loading",
+    "simulate": "lobenv.simulation",
+}
 
 try:
     __version__ = version("lobenv")
@@ -86,6 +111,17 @@ def register_detector(kind: DetectorKind) -> None:
     from lobenv.detect.detectors import DETECTORS
 
     DETECTORS.add(kind.name, kind, kind.config.__module__)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: Numba and pydantic take longer than an import of lobenv may."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _register() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, Self, TypeVar, cast, get_args
@@ -148,4 +149,24 @@ def whole(name: str, value: object, least: int) -> int:
         raise ValueError(f"{name} must be a whole number, got {shortened(value)}")
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {shortened(number)}")
+    return number
+
+
+def finite(name: str, value: object) -> float:
+    """A number that an argument has to be, as a Python float.
+
+    Raises:
+        TypeError: It is none, or a yes or no; one line naming argument, value and what is allowed.
+        ValueError: It is NaN or infinite; the same.
+    """
+    try:
+        if isinstance(value, bool | np.bool_ | str | bytes) or np.ndim(value) != 0:  # pyright: ignore[reportArgumentType]
+            raise TypeError
+        number = float(value)  # pyright: ignore[reportArgumentType]
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {shortened(value)}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number, got {shortened(value)}")
     return number

@@ -20,6 +20,16 @@ def test_importing_the_package_loads_no_compiler_and_no_training_library():
     assert loaded == "[]"
 
 
+def test_the_package_offers_its_own_names_alone_and_each_of_them_is_there():
+    assert dir(lobenv) == sorted(lobenv.__all__)
+    assert {"simulate", "Strategy", "Market", "presets", "register_agent", "__version__"} <= set(dir(lobenv))
+    for name in dir(lobenv):
+        origin = getattr(getattr(lobenv, name), "__module__", "lobenv")
+        assert origin.split(".")[0] == "lobenv"
+    with pytest.raises(AttributeError, match="no attribute 'simulat'"):
+        lobenv.simulat  # noqa: B018
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert lobenv.__version__ == version("lobenv")
 

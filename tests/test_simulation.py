@@ -457,10 +457,12 @@ def test_the_close_needs_no_room_for_reports_on_the_opening_book_which_nobody_re
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "names"),
     [
-        ((1, 100.05, 10), {}, TypeError, "price must be an int, got 100.05"),
-        ((1, None, 10), {}, TypeError, "price must be an int, got None"),
-        ((1, True, 10), {}, TypeError, "price must be an int, got True"),
-        ((1, 10_005, 10.0), {}, TypeError, "qty must be an int, got 10.0"),
+        ((1, 100.05, 10), {}, TypeError, r"price .* of ticks, got 100\.05; market\.to_ticks\(100\.05\)"),
+        ((1, None, 10), {}, TypeError, "price must be a whole number of ticks, got None$"),
+        ((1, True, 10), {}, TypeError, "price must be a whole number of ticks, got True$"),
+        ((1, float("nan"), 10), {}, TypeError, "price must be a whole number of ticks, got nan$"),
+        ((True, 10_005, 10), {}, ValueError, "side must be"),
+        ((1, 10_005, 10.0), {}, TypeError, r"qty must be a whole number of shares, got 10\.0$"),
         ((1, 10_005, 2**31), {}, ValueError, "qty must fit 32 bits"),
         ((0, 10_005, 10), {}, ValueError, "side must be"),
         ((1, 10_005, 10, "stop"), {}, ValueError, "order_type: 'stop' is not one of limit, market"),

@@ -26,9 +26,14 @@ within a second:
     >>> own = result.accounts.row(1, named=True)
     >>> own["name"], own["kind"], own["volume"] > 0
     ('Imbalance', 'strategy', True)
+    >>> trades = result.tape.to_polars(named=True).filter(kind="execute")
+    >>> trades.height == result.counters.trades
+    True
 
-`result.tape` is the tape (`result.tape.to_polars()`), `result.accounts` what everybody earned, `result.reports` every
-report that reached a strategy. `Market` is the same in parts: `run(until_s)`, `snapshot()`, `restore()`, `result()`.
+`print(result)` shows a summary, `result.plot("result.png")` draws mid, fills and P&L. `result.tape` is the tape
+(`result.tape.to_polars(named=True)`: in words), `result.accounts` what everybody earned, `result.reports` every report
+that reached a strategy. `Market` is the same in parts: `run(until_s)`, `snapshot()`, `restore()`, `result()`. Learners
+trade in it too: `Market(..., learners={"maker": policy})` has a policy quote for the scenario's market maker.
 
 Prices are whole ticks (`market.to_ticks(100.05)`, `market.to_price(10005)`), quantities shares, times ns since the
 session's first instant; money is $ here.

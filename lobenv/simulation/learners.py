@@ -12,6 +12,7 @@ from lobenv.roles.roles import role_of
 from lobenv.roles.widths import widths_of
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.external import external_of
+from lobenv.settings import shortened
 
 
 class Policy(Protocol):
@@ -42,13 +43,19 @@ class Learners:
             scenario: The market.
             policies: Name of a learner of the scenario to its policy.
             first: How many external agents come before them.
+
+        Raises:
+            ValueError: The scenario has no such learner, or it cannot act as its policy says.
+            TypeError: It is no mapping, or what should be a policy is none.
         """
+        _check(policies)
         self.names = list(policies)
         self._policies = list(policies.values())
         self._first = first
         self.externals = tuple(external_of(scenario, name, _task_of(policy)) for name, policy in policies.items())
-        roles = [external.role for external in self.externals]
-        self._columns = [role_of(role).widths["observation"] for role in roles if role is not None]
+        roles = [external.role for external in self.externals if external.role is not None]
+        self._columns = [role_of(role).widths["observation"] for role in roles]
+        self._modes = [role_of(role).mode_of(role) for role in roles]
         self.actions = np.zeros((first + len(self.names), widths_of(roles)["action"]))
 
     def begin(self, seed: int) -> None:
@@ -57,12 +64,28 @@ class Learners:
             policy.reset(1, [seed])
 
     def act(self, batch: Batch) -> None:
-        """Ask those whose decision is due."""
-        for k, (policy, columns) in enumerate(zip(self._policies, self._columns, strict=True), start=self._first):
-            if batch.out.due[0, k]:
-                seen = batch.out.observation[:1, k, :columns].copy()
-                action = np.asarray(policy.act(seen), np.float64).reshape(-1)
-                self.actions[k, : len(action)] = action
+        """Ask those whose decision is due.
+
+        Raises:
+            ValueError: An action is none of the learner's role; one line naming the learner.
+        """
+        for i, (policy, mode) in enumerate(zip(self._policies, self._modes, strict=True)):
+            k = self._first + i
+            if not batch.out.due[0, k]:
+                continue
+            decided = policy.act(batch.out.observation[:1, k, : self._columns[i]].copy())
+            try:
+                self.actions[k, : mode.width] = mode.encode(decided, 1)[0, 0]
+            except ValueError as error:
+                raise ValueError(f"learner {self.names[i]}: {error}") from None
+
+
+def _check(policies: object) -> None:
+    if not isinstance(policies, Mapping):
+        raise TypeError(f"learners must map the name of a learner to its policy, got {shortened(policies)}")
+    for name, policy in policies.items():
+        if isinstance(policy, type) or not (hasattr(policy, "reset") and hasattr(policy, "act")):
+            raise TypeError(f"learners: {name}: must have the methods reset and act, got {shortened(policy)}")
 
 
 def _task_of(policy: Policy) -> dict[str, str] | None:

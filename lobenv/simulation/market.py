@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,17 @@ from lobenv.market.network import slowest_ns
 from lobenv.market.tables import DECISION, World
 from lobenv.scenario.build import profile_of
 from lobenv.scenario.loading import Source, load
-from lobenv.settings import SECOND, seed_of
+from lobenv.settings import SECOND, finite, seed_of, shortened
 from lobenv.simulation.gateway import Gateway
 from lobenv.simulation.learners import Learners, Policy
-from lobenv.simulation.participants import Participants, attended_by, externals_of
+from lobenv.simulation.participants import Participants, attended_by, externals_of, strategies_of
+from lobenv.simulation.progress import told_stops
 from lobenv.simulation.result import Result, accounts_of, count, names_of_agents, reports_of, tape_of
 from lobenv.simulation.strategy import Strategy
 from lobenv.tape.schema import Tape
 
 ROW = np.zeros(1, np.int64)
+LATEST_S = 4e9  # half of what int64 ns can hold
 
 
 class Market:
@@ -55,8 +57,8 @@ class Market:
     ) -> None:
         seed = seed_of(seed)
         self.scenario = load(scenario)
-        self.strategies = tuple(strategies)
-        self._learners = Learners(self.scenario, learners or {}, first=len(self.strategies))
+        self.strategies = strategies_of(strategies)
+        self._learners = Learners(self.scenario, {} if learners is None else learners, first=len(self.strategies))
         externals = (*externals_of(self.strategies, self.scenario), *self._learners.externals)
         self._batch = Batch(
             self.scenario, externals=externals, tape=tape, attend=attended_by(lambda: self.strategies), threads=1
@@ -97,25 +99,45 @@ class Market:
         slowest = [slowest_ns(profile_of(self.scenario, gateway.terms.latency).report) for gateway in self.gateways]
         return int(self.world.clock[0]["session_close"]) + max(slowest, default=0)
 
-    def run(self, until_s: float | None = None) -> None:
+    def run(self, until_s: float | None = None, *, progress: bool = False) -> None:
         """Run on, up to and including a time.
 
         Args:
             until_s: Time since the session's first instant [s]; None for the end of the session.
+            progress: Whether to tell standard error now and then how far it is, how fast and for how long still.
 
         Raises:
-            ValueError: That time is past.
+            TypeError: That time is no number.
+            ValueError: That time is past, or beyond what a clock of ns can show.
             OverflowError: A table is full; the message names the setting to raise.
             InterruptedMarketError: A run before this one ended in the middle, by a full table.
         """
-        until = self.end_ns if until_s is None else round(until_s * SECOND)
-        if until < self.now_ns:
-            raise ValueError(f"until_s must be >= {self.now_ns / SECOND}, the present, got {until_s}")
-        with self._running():
-            todo, self._todo = self._todo, CONTINUE
-            while self._batch.continue_row(0, until, todo=todo, actions=self._learners.actions) == DECISION:
-                self._learners.act(self._batch)
-                todo = STEP
+        until = self.end_ns if until_s is None else self._time_of(until_s)
+        with self._running(), closing(self._stops(until, progress)) as stops:
+            for stop in stops:
+                self._run_to(stop)
+
+    def _stops(self, until: int, progress: bool) -> Generator[int]:
+        """Times to stop at on the way [ns]: the last alone where nobody wants to be told."""
+        if not progress:
+            return (time for time in (until,))
+        return told_stops(self.scenario.name, self.now_ns, until)
+
+    def _time_of(self, until_s: float) -> int:
+        """A time to run to [ns]."""
+        until = finite("until_s", until_s)
+        if until > LATEST_S:
+            raise ValueError(f"until_s must be <= {LATEST_S:g}, got {shortened(until)}")
+        time = round(until * SECOND)
+        if time < self.now_ns:
+            raise ValueError(f"until_s must be >= {self.now_ns / SECOND}, the present, got {shortened(until)}")
+        return time
+
+    def _run_to(self, stop: int) -> None:
+        todo, self._todo = self._todo, CONTINUE
+        while self._batch.continue_row(0, stop, todo=todo, actions=self._learners.actions) == DECISION:
+            self._learners.act(self._batch)
+            todo = STEP
 
     def result(self) -> Result:
         """What there is to know about it, up to now."""
@@ -170,6 +192,7 @@ def simulate(
     tape: bool = True,
     until_s: float | None = None,
     learners: Mapping[str, Policy] | None = None,
+    progress: bool = False,
 ) -> Result:
     """Run a market from its first instant to the end of the session.
 
@@ -179,7 +202,8 @@ def simulate(
         seed: Of everything random in it.
         tape: Whether to keep a tape.
         until_s: Where to stop [s since the session's first instant]; None for the end of the session.
-        learners: As in `Market`.
+        learners: Name of a market maker of the scenario to the policy that quotes for it, as in `Market`.
+        progress: Whether to tell standard error now and then how far it is, how fast and for how long still.
 
     Returns:
         What there is to know about it.
@@ -190,5 +214,5 @@ def simulate(
         OverflowError: A table is full; the message names the setting to raise.
     """
     market = Market(scenario, strategies, seed, tape=tape, learners=learners)
-    market.run(until_s)
+    market.run(until_s, progress=progress)
     return market.result()

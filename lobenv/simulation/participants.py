@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lobenv.market.tables import NEVER, NONE
-from lobenv.settings import SECOND
-from lobenv.simulation.gateway import Gateway, Knowledge
+from lobenv.settings import SECOND, shortened
+from lobenv.simulation.delivery import Delivery, Knowledge
+from lobenv.simulation.gateway import Gateway
 from lobenv.simulation.strategy import Strategy, Terms, follows_books, terms_of
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Participants:
 
     def __init__(self, batch: Batch, row: int, strategies: Sequence[Strategy], terms: Sequence[Terms]) -> None:
         self.strategies = tuple(strategies)
-        self.gateways = tuple(Gateway(batch, row, term) for term in terms)
+        self._deliveries = tuple(Delivery(batch, row, term) for term in terms)
+        self.gateways = tuple(
+            Gateway(batch, row, term, delivery) for term, delivery in zip(terms, self._deliveries, strict=True)
+        )
         self.received: list[np.void] = []
-        self._batch, self._row = batch, row
-        self._of_external = {gateway.external: i for i, gateway in enumerate(self.gateways)}
-        self._of_agent = {gateway.agent: i for i, gateway in enumerate(self.gateways)}
+        self._of_external = {delivery.external: i for i, delivery in enumerate(self._deliveries)}
+        self._of_agent = {delivery.agent: i for i, delivery in enumerate(self._deliveries)}
         self._world = batch.market(row)
         self._reports_read = 0
         self._calls = [0] * len(terms)
@@ -59,8 +62,8 @@ class Participants:
         self.received = []
         self._reports_read = 0
         self._calls = [0] * len(self.gateways)
-        for gateway in self.gateways:
-            gateway.knowledge = Knowledge()
+        for delivery in self._deliveries:
+            delivery.knowledge = Knowledge()
 
     def next_call(self) -> int:
         """When the clock calls a strategy next [ns], NEVER for never."""
@@ -86,7 +89,7 @@ class Participants:
 
     def _tell(self, i: int, row: np.void) -> None:
         self.received.append(row)
-        report = self.gateways[i].receive_report(row)
+        report = self._deliveries[i].deliver_report(row)
         self._call(i, "on_report", report)
         if report.is_fill:
             self._call(i, "on_fill", report)
@@ -98,7 +101,7 @@ class Participants:
             return False
         watch = watches[due[0]]
         i = self._of_agent[int(watch["agent"])]
-        self._call(i, "on_book_update", self.gateways[i].receive_view(watch))
+        self._call(i, "on_book_update", self._deliveries[i].deliver_view(watch))
         return True
 
     def _tell_time(self) -> bool:
@@ -111,13 +114,13 @@ class Participants:
             self._call(i, "on_timer")
             return True
         if follows_books(self.strategies[i]):
-            self.gateways[i].watch()
+            self._deliveries[i].watch()
         self._call(i, "on_start")
         return True
 
     def _call_time(self, i: int) -> int:
         """When the clock calls a strategy next [ns]: for its start, then for its timer while the session lasts."""
-        own = self._world.externals[self.gateways[i].external]
+        own = self._world.externals[self._deliveries[i].external]
         if self._calls[i] == 0:
             return int(own["first_decision"])
         time = int(own["first_decision"] + self._calls[i] * own["interval"])
@@ -137,7 +140,7 @@ class Participants:
             self._reports_read,
             tuple(self._calls),
             tuple(self.received),
-            tuple(gateway.knowledge.copy() for gateway in self.gateways),
+            tuple(delivery.knowledge.copy() for delivery in self._deliveries),
             tuple(deepcopy([vars(strategy) for strategy in self.strategies])),
         )
 
@@ -146,11 +149,26 @@ class Participants:
         self._reports_read, self._calls = state.reports_read, list(state.calls)
         self.received = list(state.received)
         followed = set(self._world.watches["agent"].tolist())
-        for gateway, knowledge in zip(self.gateways, state.knowledge, strict=True):
-            gateway.restore(knowledge, watches=gateway.agent in followed)
+        for delivery, knowledge in zip(self._deliveries, state.knowledge, strict=True):
+            delivery.restore(knowledge, watches=delivery.agent in followed)
         for strategy, saved in zip(self.strategies, deepcopy(list(state.strategies)), strict=True):
             vars(strategy).clear()
             vars(strategy).update(saved)
+
+
+def strategies_of(given: Any) -> tuple[Strategy, ...]:
+    """The strategies that an argument names.
+
+    Raises:
+        TypeError: It is no sequence of strategies; one line.
+    """
+    strategies = tuple(given) if isinstance(given, Iterable) else (given,)
+    wrong = [strategy for strategy in strategies if not isinstance(strategy, Strategy)]
+    if wrong or not isinstance(given, Iterable):
+        culprit = wrong[0] if wrong else given
+        hint = f": make one with {culprit.__name__}()" if isinstance(culprit, type) else ""
+        raise TypeError(f"strategies must be a sequence of Strategy, got {shortened(culprit)}{hint}")
+    return strategies
 
 
 def externals_of(strategies: Iterable[Strategy], scenario: Scenario) -> tuple[External, ...]:

@@ -10,20 +10,18 @@ import numpy as np
 
 from lobenv.agents.kinds import kind_of
 from lobenv.market.ledger import twice_mid_of
-from lobenv.market.tables import (
-    MILLITICKS,
-    RECEIVED,
-    World,
-)
+from lobenv.market.tables import MILLITICKS, RECEIVED, World
 from lobenv.simulation.records import REPORT_KINDS
+from lobenv.simulation.summary import summary
 from lobenv.simulation.units import Units
-from lobenv.tape.reasons import (
-    REASON_NAMES,
-)
+from lobenv.tape.reasons import REASON_NAMES
 from lobenv.tape.schema import Tape
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import polars as pl
+    from matplotlib.figure import Figure
 
     from lobenv.scenario.config import Scenario
 
@@ -45,15 +43,16 @@ class Counters:
     lost: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """A market up to the time it was run to.
+    """A market up to the time it was run to; printed, it is a summary of some ten lines.
 
     Attributes:
         scenario: What it was built from.
         seed: Of everything random in it.
         end_ns: The time it was run to.
-        tape: Everything that happened in its books; None where no tape was kept.
+        tape: Everything that happened in its books, in words with `tape.to_polars(named=True)`; None where no tape was
+            kept.
         accounts: One row an agent and book, as the exchange has them, money in $: agent, name (of the strategy or
             group), kind, book, position, cash (before fees), fees (net of rebates), realised and unrealised (average
             cost, marked at the displayed mid or, after the close, the last trade), pnl (realised + unrealised - fees),
@@ -70,6 +69,26 @@ class Result:
     accounts: pl.DataFrame
     reports: pl.DataFrame
     counters: Counters
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def plot(self, path: str | PathLike[str] | None = None) -> Figure:
+        """Draw the mid of every book with the fills of strategies and learners in it, and what they earned.
+
+        Args:
+            path: File to write it to, its ending says in which format; None for none.
+
+        Returns:
+            The drawing.
+
+        Raises:
+            ValueError: No tape was kept.
+            ImportError: Matplotlib, of the extra `lab`, is not installed.
+        """
+        from lobenv.simulation.chart import draw
+
+        return draw(self, path)
 
 
 def names_of_agents(scenario: Scenario, strategies: Sequence[str], learners: Sequence[str]) -> list[tuple[str, str]]:

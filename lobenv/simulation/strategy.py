@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from lobenv.market.tables import PREVENTION
+from lobenv.registry import did_you_mean
 from lobenv.scenario.external import External
 from lobenv.scenario.limits import milliticks
 from lobenv.settings import SECOND, Frozen, LossLimit, MessageRate, Microseconds, PositionLimit, SecondsOrNone
+from lobenv.simulation.names import check_names
 from lobenv.simulation.records import ORDER_TYPES, Report, View
 from lobenv.validation import describe
 
@@ -83,7 +85,8 @@ class Strategy:
     profile; it acts through the `market` handed to every callback, which is its own `Gateway`. An order that its terms
     forbid is not an error here: the exchange answers it with a rejection, as a real one does.
 
-    What it keeps between callbacks it keeps as attributes; set in `on_start`, they are new in every market.
+    What it keeps between callbacks it keeps as attributes; set in `on_start`, they are new in every market. Names that
+    begin with `on_` are those of callbacks, and a name that is nearly one of these is taken for a misspelling.
 
     Attributes:
         name: Keys its random streams; the name of the class if empty.
@@ -100,7 +103,7 @@ class Strategy:
             "cancel_both".
 
     Raises:
-        TypeError: An option has another name.
+        TypeError: An option has another name, or a subclass has what is nearly the name of a callback or of a term.
     """
 
     name: str = ""
@@ -115,10 +118,16 @@ class Strategy:
     flatten: bool = True
     self_trade_prevention: str = "cancel_oldest"
 
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        check_names(cls, Strategy, tuple(Terms.model_fields))
+
     def __init__(self, **options: Any) -> None:
+        known = tuple(Terms.model_fields)
         for option, value in options.items():
-            if option not in Terms.model_fields:
-                raise TypeError(f"{type(self).__name__}: {option!r} is not one of {', '.join(Terms.model_fields)}")
+            if option not in known:
+                hint = did_you_mean(option, known)
+                raise TypeError(f"{type(self).__name__}: {option!r} is not one of {', '.join(known)}{hint}")
             setattr(self, option, value)
 
     def on_start(self, market: Gateway) -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from lobenv.market.tables import MILLITICKS
+from lobenv.settings import finite
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,22 @@ class Units:
         return Fraction(str(float(self.tick_size)))
 
     def to_price(self, ticks: float) -> float:
-        """A price in ticks (a mid may lie between two) as one in $."""
-        return float(Fraction(ticks) * self._tick)
+        """A price in ticks (a mid may lie between two) as one in $.
+
+        Raises:
+            TypeError: That is no number.
+            ValueError: That number is not finite.
+        """
+        return float(Fraction(finite("ticks", ticks)) * self._tick)
 
     def to_ticks(self, price: float) -> int:
-        """The whole number of ticks nearest to a price in $."""
-        return round(Fraction(str(float(price))) / self._tick)
+        """The whole number of ticks nearest to a price in $.
+
+        Raises:
+            TypeError: That is no number.
+            ValueError: That number is not finite.
+        """
+        return round(Fraction(str(finite("price", price))) / self._tick)
 
     def dollars(self, money: int) -> float:
         """Milliticks x shares as $."""
