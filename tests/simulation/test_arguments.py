@@ -1,6 +1,7 @@
 """What is handed to a plain market is checked before anything runs: one line, and nothing is lost."""
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,13 +53,13 @@ def refusal(error, call, *arguments, **options):
 def test_a_time_that_is_none_is_refused_and_the_market_stands(until_s, error, words):
     market = Market(QUIET)
     assert words in refusal(error, market.run, until_s)
-    market.run(np.float32(1.5))
+    market.run(np.float32(1.5))  # pyright: ignore[reportArgumentType]
     assert market.now_ns == 1_500_000_000
 
 
 def test_numpy_integers_are_prices_and_quantities_and_yes_and_no_are_none():
     gateway = Market(QUIET, [Idle()]).gateways[0]
-    order_id = gateway.buy(np.int32(9_999), np.int64(10))
+    order_id = gateway.buy(np.int32(9_999), np.int64(10))  # pyright: ignore[reportArgumentType]
     order = gateway.open_orders[order_id]
     assert (type(order.price), order.price, order.qty) == (int, 9_999, 10)
     refusal(TypeError, gateway.buy, np.True_, 10)
@@ -69,12 +70,14 @@ def test_numpy_integers_are_prices_and_quantities_and_yes_and_no_are_none():
 
 def test_only_finite_numbers_become_ticks_and_prices():
     gateway = Market(QUIET, [Idle()]).gateways[0]
-    assert [gateway.to_ticks(price) for price in (Decimal("100.05"), np.float32(100.05), 100)] == [
+    prices: tuple[Any, ...] = (Decimal("100.05"), np.float32(100.05), 100)
+    counts: tuple[Any, ...] = (np.int32(10_005), np.float32(10_005.5))
+    assert [gateway.to_ticks(price) for price in prices] == [
         10_005,
         10_005,
         10_000,
     ]
-    assert [gateway.to_price(ticks) for ticks in (np.int32(10_005), np.float32(10_005.5))] == [100.05, 100.055]
+    assert [gateway.to_price(ticks) for ticks in counts] == [100.05, 100.055]
     for convert, name in ((gateway.to_ticks, "price"), (gateway.to_price, "ticks")):
         assert refusal(ValueError, convert, float("nan")) == f"{name} must be a finite number, got nan"
         assert refusal(TypeError, convert, True) == f"{name} must be a number, got True"
