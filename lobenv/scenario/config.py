@@ -17,6 +17,7 @@ from lobenv.roles.maker.config import Maker
 from lobenv.roles.roles import ROLES
 from lobenv.scenario import limits
 from lobenv.settings import (
+    SECOND,
     Frozen,
     FrozenDict,
     MeanOrderSize,
@@ -329,12 +330,12 @@ class Scenario(Frozen):
     @property
     def first_decision_ns(self) -> int:
         """When external agents decide first [ns]."""
-        return round((self.session.open_s + self.session.warm_up_s) * 1e9)
+        return round((self.session.open_s + self.session.warm_up_s) * SECOND)
 
     @property
     def close_ns(self) -> int:
         """End of the session [ns]."""
-        return self.first_decision_ns + round(self.session.duration_s * 1e9)
+        return self.first_decision_ns + round(self.session.duration_s * SECOND)
 
     def each_learner(self) -> dict[str, LearnerConfig]:
         """Name of every single learner to its configuration; several are `name`, `name_1`, `name_2` and so on."""
@@ -373,4 +374,4 @@ class Scenario(Frozen):
 
     def steps_of(self, learner: LearnerConfig) -> int:
         """Decisions of a learner in a session."""
-        return (self.close_ns - self.first_decision_ns) // round(learner.decision_interval_s * 1e9)
+        return (self.close_ns - self.first_decision_ns) // round(learner.decision_interval_s * SECOND)

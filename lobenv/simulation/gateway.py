@@ -10,7 +10,7 @@ import numpy as np
 from lobenv.engine.requests import NEW
 from lobenv.market.tables import CANCEL, CANCEL_ALL, HIDDEN, POST_ONLY, REDUCE, REPLACE
 from lobenv.registry import did_you_mean
-from lobenv.settings import shortened
+from lobenv.settings import SECOND, shortened
 from lobenv.simulation.records import ORDER_TYPES, TIMES_IN_FORCE, Depth, OpenOrder, View, depth_of
 from lobenv.simulation.strategy import Terms
 from lobenv.simulation.units import Units
@@ -49,7 +49,7 @@ class Gateway:
         self._home = terms.books_in(batch.scenario)[0]
 
     def __repr__(self) -> str:
-        return f"<Gateway of {self.terms.name} at {self.now_ns / 1e9:.6f} s>"
+        return f"<Gateway of {self.terms.name} at {self.now_ns / SECOND:.6f} s>"
 
     def __deepcopy__(self, memo: dict[int, object]) -> Gateway:
         """A gateway belongs to its market: the copy of a strategy that kept it acts through the same one."""
