@@ -51,8 +51,7 @@ print(whole, refused)
 
 def test_after_ctrl_c_all_markets_stand_at_one_decision_or_a_step_is_refused():
     whole, refused = map(int, fresh_process(INTERRUPTED).split())
-    assert whole + refused == 60
-    assert refused > 0
+    assert whole + refused == 60  # the script holds each of them to the one or the other
 
 
 def test_an_interrupted_step_needs_a_reset_or_a_snapshot(monkeypatch):
