@@ -64,21 +64,41 @@ def read_sidecar(folder: Path, family: Family) -> Sidecar:
         if error.errors()[0]["type"] == "json_invalid":
             raise ArtefactError(f"{path}: not valid JSON") from None
         values = json.loads(text)
+        _refuse_outdated(path, values)
         raise ArtefactError(describe(error, SIDECARS[family], [(str(path), values)])) from None
     if sidecar.digest != _sealed(sidecar, sidecar.files).digest:
         raise ArtefactError(f"{path}: was altered after it was written: its digest is not that of its content")
     return sidecar
 
 
-def check_file(folder: Path, name: str, sidecar: Sidecar) -> None:
-    """Hold a file of an artefact to the digest that its sidecar has of it.
+def _refuse_outdated(path: Path, values: object) -> None:
+    if isinstance(values, dict) and values.get("format") == 1:
+        raise ArtefactError(
+            f"{path}: is a sidecar of format 1; this version reads format 2: write it anew by the command in its "
+            "training.command"
+        )
+
+
+def read_file(folder: Path, name: str, sidecar: Sidecar) -> bytes:
+    """The content of a file of an artefact, held to the digest that its sidecar has of it.
 
     Raises:
         ArtefactError: It cannot be read, or was altered.
     """
     path = folder / name
-    if _digest(read_bytes(path)) != sidecar.files.get(name):
+    content = read_bytes(path)
+    if _digest(content) != sidecar.files.get(name):
         raise ArtefactError(f"{path}: was altered after it was written: its digest is not the one in {SIDECAR}")
+    return content
+
+
+def read_files(folder: Path, sidecar: Sidecar) -> dict[str, bytes]:
+    """Name to content of every file that an artefact has beside its sidecar and its card.
+
+    Raises:
+        ArtefactError: As `read_file`.
+    """
+    return {name: read_file(folder, name, sidecar) for name in sidecar.files}
 
 
 S = TypeVar("S", bound=Sidecar)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.artefact import SIDECAR, ArtefactError, prepare, read_sidecar
+from policies.artefact import SIDECAR, ArtefactError, prepare, read_files, read_sidecar
 from policies.base import MarketSpec, check_observation, encode_quotes, env_seeds, takes_one_or_many
 from policies.expression import Formula, lower
 
@@ -64,7 +64,9 @@ class FormulaPolicy:
         Raises:
             ArtefactError: the artefact is missing or broken, or its formulas observe what the market does not show.
         """
-        trees = read_sidecar(folder, "gp").parameters.trees
+        sidecar = read_sidecar(folder, "gp")
+        read_files(folder, sidecar)  # what is printed of a formula is then what plays
+        trees = sidecar.parameters.trees
         if set(trees) != set(TREES):
             raise ArtefactError(f"{folder / SIDECAR}: trees must be {' and '.join(TREES)}, got {', '.join(trees)}")
         try:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lobenv.compiled import kernel
 from lobenv.roles.maker.action import DISCRETE_ACTIONS, FLATTEN
-from policies.artefact import SIDECAR, ArtefactError, check_file, prepare, read_sidecar
+from policies.artefact import SIDECAR, ArtefactError, prepare, read_file, read_sidecar
 from policies.base import MarketSpec, check_observation, env_seeds, takes_one_or_many
 from policies.sidecar import Action, NetworkParameters, NetworkSidecar
 from policies.tensors import read_tensors
@@ -199,7 +199,7 @@ class NetworkPolicy:
         sidecar = read_sidecar(folder, "ppo")
         _check_market(folder, sidecar, market)
         tensors = read_tensors(folder / WEIGHTS)
-        check_file(folder, WEIGHTS, sidecar)
+        read_file(folder, WEIGHTS, sidecar)  # after what `read_tensors` says, which tells more of a file cut short
         try:
             return cls(
                 sidecar.parameters,

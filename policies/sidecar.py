@@ -119,7 +119,7 @@ class Sidecar(Frozen):
         commit: Where the code stood, where that is known.
         metrics: Scenario to metric to what was measured on held-out seeds.
         licence: Under which it may be used.
-        files: Name of every other file that the policy needs to the digest of its content.
+        files: Name of every other file of the policy, its card left out, to the digest of its content.
         digest: Of all of the above, as `policies.artefact` writes and checks it.
     """
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from policies.artefact import CARD, SIDECAR, ArtefactError, check_file, read_sidecar, write_artefact
+from policies.artefact import CARD, SIDECAR, ArtefactError, read_file, read_sidecar, write_artefact
 from policies.ppo import WEIGHTS
 from policies.sidecar import Action, NetworkSidecar
 from policies.tensors import read_tensors
@@ -60,7 +60,7 @@ def test_a_sidecar_is_read_as_it_was_written(tmp_path, family):
     [
         (lambda v: v.update(activation="tanh"), "activation: unknown key"),
         (lambda v: v["action"].update(modes=1), "action.modes: unknown key, did you mean mode?"),
-        (lambda v: v.update(format=1), "format: must be one of 2, got 1"),
+        (lambda v: v.update(format=3), "format: must be one of 2, got 3"),
         (lambda v: v.update(family="gp"), "family: must be one of 'ppo', got 'gp'"),
         (lambda v: v.pop("scenarios"), "scenarios: is missing"),
         (lambda v: v.update(order_size="100"), "order_size: must be a whole number > 0, got '100'"),
@@ -112,6 +112,27 @@ def test_a_value_that_was_altered_is_refused_in_one_line(tmp_path, family):
     )
 
 
+def test_a_sidecar_of_the_format_before_is_refused_saying_how_to_write_it_anew(tmp_path):
+    folder = write_network(tmp_path / "a")
+
+    def age(values):
+        del values["files"], values["digest"]
+        values["format"] = 1
+
+    rewrite(folder, age)
+    assert refusal(read_sidecar, folder, "ppo") == (
+        f"{folder / SIDECAR}: is a sidecar of format 1; this version reads format 2: write it anew by the command in "
+        "its training.command"
+    )
+
+
+def test_a_file_that_the_sidecar_does_not_name_is_not_taken_for_the_policys(tmp_path):
+    folder = write_rule(tmp_path / "a")
+    (folder / WEIGHTS).write_bytes(safetensors(TENSORS))
+    line = refusal(read_file, folder, WEIGHTS, read_sidecar(folder, "tuned"))
+    assert line == f"{folder / WEIGHTS}: was altered after it was written: its digest is not the one in {SIDECAR}"
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_flipped_bits_of_a_network_are_refused_or_change_nothing(tmp_path, data):
@@ -125,7 +146,7 @@ def test_flipped_bits_of_a_network_are_refused_or_change_nothing(tmp_path, data)
     try:
         read = read_sidecar(folder, "ppo")
         tensors = read_tensors(folder / WEIGHTS)
-        check_file(folder, WEIGHTS, read)
+        read_file(folder, WEIGHTS, read)
     except ArtefactError as error:
         assert "\n" not in str(error)  # noqa: PT017 (a flip may also change nothing)
         return

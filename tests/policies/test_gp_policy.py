@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import policies
 from lobenv.roles.maker.observation import FIELDS, INDEX, WIDTH
 from lobenv.scenario.loading import load
-from policies.artefact import ArtefactError, write_artefact
+from policies.artefact import SIDECAR, ArtefactError, find, write_artefact
 from policies.base import market_spec
 from policies.gp import FormulaPolicy
 from policies.sidecar import Training, TrainingScenario, TreeParameters, TreeSidecar
@@ -46,6 +47,15 @@ def write(folder, trees):
         parameters=TreeParameters(trees=trees),
     )
     return write_artefact(folder, sidecar, "card")
+
+
+def test_a_formula_that_was_altered_where_people_read_it_is_refused(tmp_path):
+    folder = shutil.copytree(find("gp", "calm"), tmp_path / "own")
+    path = folder / "formula.txt"
+    path.write_bytes(path.read_bytes().replace(b"bid =", b"ask =", 1))
+    with pytest.raises(ArtefactError) as caught:
+        FormulaPolicy.read(folder, MARKET, "gp:own")
+    assert str(caught.value) == f"{path}: was altered after it was written: its digest is not the one in {SIDECAR}"
 
 
 def test_formulas_of_a_rule_decide_as_the_rule_does():
