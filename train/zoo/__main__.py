@@ -3,9 +3,13 @@
     python -m train.zoo                                 # everything, what is finished left alone
     python -m train.zoo --only calm/ppo calm/tuned      # some of it
     python -m train.zoo --steps report                  # only measure again
+    python -m train.zoo --steps rehash                  # only name the markets by their hashes of today
 
 Runs that were interrupted go on where they stopped. Which seed ships is decided on validation markets; the report on
 held-out ones lists every seed.
+
+Rehash where keys of a scenario were renamed and `tests/digests` shows that its market trades as it did.
+Where it differs in little, `--changed "NAME: in what it differs"` has the cards say so.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +27,16 @@ from typing import Literal
 
 from evaluate.commands import FAILED, RefusalError, Work, carry_out, command_line, parse
 from evaluate.stored_options import arguments_of
-from policies.artefact import ZOO
-from train.zoo import choice, report
+from policies.artefact import ZOO, ArtefactError
+from train.zoo import choice, rehash, report
 from train.zoo.settings import SETTINGS, Entry, TrainingRun, read
 
-Step = Literal["train", "install", "report"]
+Step = Literal["train", "install", "report", "rehash"]
 STEPS: tuple[Step, ...] = ("train", "install", "report")
+REHASH: tuple[Step, ...] = ("rehash",)
 MODULE = "train.zoo"
 KEPT = "every finished training and every checkpoint is kept"
+WHOLE = "every policy of the zoo is whole"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,9 @@ class Options:
     only: tuple[str, ...] = ()
     """Policies, such as calm/ppo; by default all of the settings."""
     steps: tuple[Step, ...] = STEPS
-    """What to do: train, install the chosen ones, report on all seeds."""
+    """What to do: train, install the chosen ones, report on all seeds; or rehash, alone."""
+    changed: tuple[str, ...] = ()
+    """For rehash: scenarios whose market differs a little from the one trained in, each 'NAME: in what it differs'."""
     settings: Path = SETTINGS
     """File of settings."""
     jobs: int = 2
@@ -68,18 +76,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(options: Options) -> Work:
-    runs = _runs(options)
+    _check_rehash(options)
+    runs, again = _runs(options), command_line(MODULE, *arguments_of(options, ()))
+    if "rehash" in options.steps:
+        return Work(_prepare_rehash(runs, options), lambda: WHOLE, again)
     if "train" in options.steps:
         options.out.mkdir(parents=True, exist_ok=True)
         for run in runs:
             run.note_arguments()
-    return Work(partial(_work, runs, options), lambda: KEPT, command_line(MODULE, *arguments_of(options, ())))
+    return Work(partial(_work, runs, options), lambda: KEPT, again)
+
+
+def _check_rehash(options: Options) -> None:
+    if "rehash" in options.steps and options.steps != REHASH:
+        raise ValueError(f"steps must be rehash alone or some of {', '.join(STEPS)}, got {' '.join(options.steps)}")
+    if options.changed and options.steps != REHASH:
+        raise ValueError(f"changed must be left out without --steps rehash, got {options.changed[0]!r}")
+
+
+def _prepare_rehash(runs: Sequence[TrainingRun], options: Options) -> Callable[[], int]:
+    labels = {run.entry.label for run in runs}
+    renamed = rehash.prepare(options.zoo, labels, rehash.parse_changes(options.changed))
+    return partial(_rehash, renamed)
+
+
+def _rehash(renamed: Sequence[rehash.Renamed]) -> int:
+    for policy in renamed:
+        policy.write()
+        print(policy)
+    return 0
 
 
 def _work(runs: Sequence[TrainingRun], options: Options) -> int:
     if "train" in options.steps and not _train(runs, options):
         return FAILED
-    _finish(runs, options)
+    try:
+        _finish(runs, options)
+    except ArtefactError as error:  # of a run whose policy was altered or damaged after it was written
+        raise RefusalError(str(error)) from None
     return 0
 
 

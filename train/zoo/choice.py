@@ -9,7 +9,7 @@ import numpy as np
 
 from lobenv.scenario.config import Scenario
 from lobenv.scenario.loading import load
-from policies.artefact import CARD, SIDECAR, read_sidecar, write_artefact
+from policies.artefact import CARD, read_files, read_sidecar, write_artefact
 from policies.sidecar import Sidecar
 from train.shared.evaluation import CRITERION, FIRST_VALIDATION_SEED, RIVAL, Examination, scales_of
 from train.zoo.settings import Entry, TrainingRun
@@ -53,10 +53,13 @@ def install(run: TrainingRun, zoo: Path) -> Path:
 
     Returns:
         The policy's folder there; one that was there is replaced.
+
+    Raises:
+        ArtefactError: The policy was altered after it was written, which a copy must not hide.
     """
     folder, entry = _policy(run), run.entry
     sidecar = read_sidecar(folder, entry.family)
-    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in (SIDECAR, CARD)}
+    files = read_files(folder, sidecar)
     card = (folder / CARD).read_text(encoding="utf-8")
     return write_artefact(zoo / entry.name / entry.family, _renamed(sidecar, entry), _retitled(card, entry), files)
 

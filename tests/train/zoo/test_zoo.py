@@ -10,8 +10,11 @@ import pytest
 
 import policies
 from lobenv.scenario.loading import load
-from policies.artefact import read_sidecar
+from policies.artefact import ArtefactError, read_sidecar
+from policies.ppo import WEIGHTS
+from tests.policies.artefacts import write_network
 from train.zoo.__main__ import main
+from train.zoo.choice import install
 from train.zoo.settings import Entry, TrainingRun, read
 
 
@@ -87,6 +90,24 @@ def test_a_training_that_was_begun_with_other_arguments_is_not_gone_on_with(tmp_
     (tmp_path / "calm_ppo_seed1.arguments").unlink()
     with pytest.raises(ValueError, match=r"must say '--gamma 0\.9', .* got ''"):
         before.note_arguments()
+
+
+def test_weights_that_were_altered_after_the_training_are_not_installed(tmp_path, capsys):
+    run = TrainingRun(Entry("calm", "ppo", ()), 1, tmp_path / "runs")
+    folder = run.root / f"20260101T000000_{run.name}"
+    weights = write_network(folder / "policy") / WEIGHTS
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    written = weights.read_bytes()
+    weights.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    with pytest.raises(ArtefactError, match=r"actor\.safetensors: was altered after it was written"):
+        install(run, tmp_path / "zoo")
+    path = settings(tmp_path, "calm: {ppo: {seeds: [1], arguments: ''}}")
+    words = ["--settings", str(path), "--out", str(run.root), "--zoo", str(tmp_path / "zoo"), "--steps", "install"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"error: {weights}: was altered after it was written: ")
+    assert not (tmp_path / "zoo").exists()
+    weights.write_bytes(written)
+    assert (install(run, tmp_path / "zoo") / WEIGHTS).read_bytes() == written
 
 
 def test_an_unknown_policy_is_refused_before_anything_is_trained(capsys, tmp_path):
